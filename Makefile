@@ -1,0 +1,58 @@
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+EXAMPLES := dist/digits/bundle.json dist/iris/bundle.json
+BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help env run test test-runtime lint format bench examples fixtures locks clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
+
+env: .venv/.made ## make the development environment in .venv
+run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
+	$(BIN)/twite serve dist/digits --port $(PORT)
+
+test: lint $(EXAMPLES) ## run every test that this machine can run and name the others
+	$(BIN)/python tools/runtime_environments.py
+	$(BIN)/python -m pytest
+
+test-runtime: .venv/.made ## run the runtime's tests alone, without the build step, on every CPython here
+	$(BIN)/python tools/runtime_environments.py
+	$(BIN)/python -m pytest -v tests/deploy/test_runtime_alone.py
+
+lint: .venv/.made ## check style, types and the walls between modules
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: .venv/.made ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
+
+bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
+	$(BIN)/python bench/report.py
+
+examples: $(EXAMPLES) ## train and build the examples into dist/
+
+fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
+	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
+
+locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
+	$(COMPILE) $(UPGRADE) --no-emit-package twite --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
+	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
+	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+
+clean: ## remove everything that was made here
+	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
+	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt -- ./runtime ./build
+
+examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
+	$(BIN)/python $<
+
+dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
+	$(BIN)/twite build $< -o $(@D) --force

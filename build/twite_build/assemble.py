@@ -1,0 +1,119 @@
+"""The bundle's parts: its manifest and the bytes of every file, the same for the same build.
+
+Nothing here depends on the time, the place or the speed of the machine.
+"""
+
+import hashlib
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import twite
+import twite_build
+from twite.bundle import npy
+from twite.manifest import (
+    SCHEMA_VERSION,
+    EngineVersion,
+    Golden,
+    Manifest,
+    Provenance,
+    Scalar,
+)
+from twite.tensors import Tensors
+from twite_build.ladder import Winner
+from twite_build.recipe import LABELS, RecipeFile
+from twite_build.report import Report, to_html, to_json
+from twite_build.verify import Reference, Verdict, tolerance
+
+MODEL = "model.tflite"
+
+
+def provenance(file: RecipeFile, tools: dict[str, str]) -> Provenance:
+    source = file.recipe.source.file
+    # Only what the recipe says: an absolute path is about one machine.
+    name = Path(source).name if Path(source).is_absolute() else Path(source).as_posix()
+    own = {
+        "twite": twite.__version__,
+        "twite-build": twite_build.__version__,
+        "litert-quantizer": version("litert-quantizer"),
+        "numpy": version("numpy"),
+    }
+    digest = hashlib.sha256(file.resolve(source).read_bytes()).hexdigest()
+    return Provenance(name, digest, file.sha256, {**own, **tools})
+
+
+def manifest(
+    file: RecipeFile,
+    winner: Winner,
+    golden: Tensors,
+    reference: Reference,
+    origin: Provenance,
+) -> Manifest:
+    """golden are decoded inputs, one row a golden sample."""
+    recipe, answers = file.recipe, winner.answers
+    return Manifest(
+        format="twite-bundle",
+        schema_version=SCHEMA_VERSION,
+        name=recipe.name,
+        version=recipe.version,
+        description=recipe.description,
+        quantization=winner.verdict.quantization,
+        inputs=answers.inputs,
+        outputs=answers.outputs,
+        preprocessing=recipe.preprocess,
+        postprocessing=recipe.postprocess,
+        files={},
+        golden=_golden(winner, golden),
+        engines=(EngineVersion(answers.engine, answers.engine_version, platform.machine()),),
+        provenance=origin,
+        measurements=_measurements(winner.verdict, reference),
+    )
+
+
+def contents(
+    winner: Winner, golden: Tensors, labels: tuple[str, ...], report: Report
+) -> dict[str, bytes]:
+    """Every file but the manifest."""
+    answers = winner.answers
+    files = {MODEL: winner.model.read_bytes()}
+    if labels:
+        files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
+    files |= {_golden_file("in", i): npy(golden[name]) for i, name in enumerate(sorted(golden))}
+    files |= {
+        _golden_file("out", i): npy(answers.golden[name])
+        for i, name in enumerate(sorted(answers.golden))
+    }
+    return files | {"report.json": to_json(report), "report.html": to_html(report)}
+
+
+def _golden(winner: Winner, golden: Tensors) -> Golden:
+    answers, quantization = winner.answers, winner.verdict.quantization
+    return Golden(
+        count=len(next(iter(golden.values()))),
+        inputs={name: _golden_file("in", i) for i, name in enumerate(sorted(golden))},
+        outputs={name: _golden_file("out", i) for i, name in enumerate(sorted(answers.golden))},
+        tolerance=tolerance(quantization, answers.evaluation),
+    )
+
+
+def _golden_file(kind: str, index: int) -> str:
+    """Numbered, because a tensor's name may hold what a file's must not."""
+    return f"golden/{kind}.{index}.npy"
+
+
+def _measurements(verdict: Verdict, reference: Reference) -> dict[str, Scalar]:
+    task = reference.task
+    found: dict[str, Scalar | None] = {
+        "samples": len(next(iter(reference.outputs.values()))),
+        "size_bytes": verdict.size_bytes,
+        "agreement_name": task.agreement_name,
+        "agreement": _rounded(verdict.agreement),
+        "metric": task.metric_name,
+        "metric_source": _rounded(reference.metric),
+        "metric_candidate": _rounded(verdict.metric),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

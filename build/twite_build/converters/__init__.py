@@ -1,0 +1,1 @@
+"""One module a model source; each converts in a child process."""

@@ -1,0 +1,200 @@
+"""The build: source → convert → quantize → verify → bundle."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twite import bundle
+from twite.child import run_in_child
+from twite.errors import BundleError, UsageError
+from twite.fields import from_table
+from twite.model import Model
+from twite.preprocess import preprocess
+from twite.tensors import Tensors, TensorSpec
+from twite_build import ladder, selection
+from twite_build.assemble import contents, manifest, provenance
+from twite_build.errors import ConversionFailed, SourceError
+from twite_build.gate import read_gate
+from twite_build.ladder import Sets, Winner
+from twite_build.progress import Progress
+from twite_build.recipe import RecipeFile, read_labels
+from twite_build.report import make_report
+from twite_build.samples import (
+    Samples,
+    check_target,
+    load_tensors,
+    read_samples,
+    sample_warnings,
+    save_tensors,
+)
+from twite_build.scores import Task
+from twite_build.verify import Reference, Verdict, activation_warning, check_source
+
+CONVERTERS = {"keras": "twite_build.converters.keras:convert"}
+TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a build starts from, all of it checked, and the folder that it works in."""
+
+    file: RecipeFile
+    labels: tuple[str, ...]
+    calibration: Samples
+    evaluation: Samples
+    folder: Path
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The converted model, the source framework's own answers and the tools' versions."""
+
+    model: Path
+    inputs: tuple[TensorSpec, ...]
+    outputs: Tensors
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    path: Path
+    winner: Verdict
+    verdicts: tuple[Verdict, ...]
+
+
+def build(file: RecipeFile, target: Path, *, force: bool, progress: Progress) -> Built:
+    """Build the recipe's bundle at target.
+
+    Raises VerificationFailed when no candidate passes; nothing is written then. A bundle of the
+    same name at target is replaced, another one only with force, any other folder never.
+    """
+    refuse_target(target, file.recipe.name, force=force)
+    with tempfile.TemporaryDirectory(prefix="twite-") as folder:
+        job = prepare(file, Path(folder), progress)
+        sets = preprocess_sets(job)
+        source = convert(job, sets)
+        reference = refer(job, source, sets)
+        winner, verdicts = ladder.climb(
+            source.model, sets, reference, file.recipe.quantize, progress
+        )
+        write(job, source, reference, winner, verdicts, target)
+    progress.line("bundle", f"{target}, {winner.verdict.quantization}", "good")
+    return Built(target, winner.verdict, verdicts)
+
+
+def refuse_target(target: Path, name: str, *, force: bool) -> None:
+    """Raise UsageError, before any work, where the bundle could not be written at the end."""
+    if not target.exists():
+        return
+    if not (target / bundle.MANIFEST).is_file():
+        raise UsageError(f"{target} is there and is no bundle; name another folder with -o")
+    if force:
+        return
+    try:
+        found = bundle.read_manifest(target).name
+    except BundleError as error:
+        raise UsageError(f"{error}; replace it with --force") from error
+    if found != name:
+        raise UsageError(f"{target} holds the bundle '{found}'; replace it with --force")
+
+
+def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
+    """Read everything that the recipe names, before anything slow starts."""
+    recipe = file.recipe
+    source = file.resolve(recipe.source.file)
+    if not source.is_file():
+        raise SourceError(f"{source} is not there; train the model first")
+    read_gate(file)
+    labels = read_labels(file)
+    calibration = read_samples(file.resolve(recipe.data.calibration), recipe.preprocess)
+    evaluation = read_samples(file.resolve(recipe.data.evaluation), recipe.preprocess)
+    check_target(evaluation, recipe.postprocess, labels)
+    progress.line("recipe", f"{file.path}: {recipe.name} {recipe.version}")
+    progress.line(
+        "samples", f"{calibration.count:,} to calibrate on, {evaluation.count:,} to evaluate on"
+    )
+    for warning in sample_warnings(calibration, evaluation):
+        progress.line("warning", warning, "warning")
+    return Job(file, labels, calibration, evaluation, folder, progress)
+
+
+def preprocess_sets(job: Job) -> Sets:
+    """Every set of samples as the model takes it, through the runtime's own preprocessing."""
+    names, edges = selection.edge_inputs(job.calibration.inputs)
+    golden_rows = selection.golden_rows(job.evaluation)
+    decoded = {
+        "calibration": job.calibration.inputs,
+        "evaluation": job.evaluation.inputs,
+        "edges": edges,
+        "golden": selection.rows(job.evaluation.inputs, golden_rows),
+    }
+    paths = {}
+    for name, tensors in decoded.items():
+        paths[name] = job.folder / f"{name}.npz"
+        save_tensors(paths[name], preprocess(tensors, job.file.recipe.preprocess))
+    return Sets(job.folder, paths, names, golden_rows)
+
+
+def convert(job: Job, sets: Sets) -> Source:
+    """The source as a float32 .tflite, in a child process: converters crash."""
+    source, model = job.file.recipe.source, job.folder / "fp32.tflite"
+    outputs = job.folder / "source.npz"
+    request = {
+        "source": str(job.file.resolve(source.file)),
+        "samples": str(sets.paths["evaluation"]),
+        "model": str(model),
+        "outputs": str(outputs),
+    }
+    with job.progress.running("convert", source.file):
+        told = run_in_child(CONVERTERS[source.kind], request, timeout_s=TIMEOUT_S)
+    if not model.is_file() or not model.stat().st_size:
+        raise ConversionFailed(f"the converter of {source.file} wrote no model")
+    inputs = tuple(from_table(TensorSpec, t, "input", ConversionFailed) for t in told["inputs"])
+    tools = ", ".join(f"{tool} {version}" for tool, version in told["tools"].items())
+    job.progress.line("convert", f"{source.file}: {model.stat().st_size:,} bytes ({tools})")
+    return Source(model, inputs, load_tensors(outputs), told["tools"])
+
+
+def refer(job: Job, source: Source, sets: Sets) -> Reference:
+    """What the candidates are compared with; raises when the source itself is no good."""
+    recipe = job.file.recipe
+    task = Task(recipe.postprocess, job.labels, job.evaluation.target)
+    reference = Reference(
+        task, read_gate(job.file), source.inputs, source.outputs, sets.edges, sets.golden
+    )
+    check_source(reference)
+    if warning := activation_warning(reference):
+        job.progress.line("warning", warning, "warning")
+    if task.metric_name:
+        job.progress.line("source", f"{task.metric_name} {reference.metric:.4g}")
+    job.progress.line("gate", reference.gate.spell(task))
+    return reference
+
+
+def write(
+    job: Job,
+    source: Source,
+    reference: Reference,
+    winner: Winner,
+    verdicts: tuple[Verdict, ...],
+    target: Path,
+) -> None:
+    """Write the bundle aside, load it as a device does, and only then put it at target."""
+    origin = provenance(job.file, source.tools)
+    golden = selection.rows(job.evaluation.inputs, reference.golden)
+    made = manifest(job.file, winner, golden, reference, origin)
+    report = make_report(made, reference, verdicts)
+    files = contents(winner, golden, job.labels, report)
+    aside = job.folder / "bundle"
+    bundle.write(aside, made, files)
+    run_in_child("twite_build.pipeline:replay_in_child", {"bundle": str(aside)})
+    bundle.write(target, made, files, replace=True)
+
+
+def replay_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Load a bundle and replay its golden samples; raises what a device would."""
+    Model(bundle.load(Path(request["bundle"]))).replay()
+    return {}

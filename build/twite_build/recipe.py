@@ -1,0 +1,155 @@
+"""A recipe: the TOML file that says what to build, from what, and how well it must do."""
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from twite.fields import from_table
+from twite.manifest import ClassPostprocessing, Postprocessing, Preprocessing
+from twite_build.errors import RecipeError
+
+Quantization = Literal["int8-static", "int8-dynamic", "fp16", "fp32"]
+LADDER: tuple[Quantization, ...] = ("int8-static", "int8-dynamic", "fp16", "fp32")
+LABELS = "labels.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The trained model; file is relative to the recipe."""
+
+    kind: Literal["keras"]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Samples as .npz files of decoded inputs by name, and the classes' labels.
+
+    evaluation also holds "target": class numbers (N,) or the right values (N,) or (N, targets).
+    """
+
+    calibration: str
+    evaluation: str
+    labels: tuple[str, ...] = ()
+    labels_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantize:
+    """latency tries recipes in this order, size by their measured bytes."""
+
+    objective: Literal["latency", "size"] = "latency"
+    recipes: tuple[Quantization, ...] = LADDER
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """What a candidate must reach; what is left out takes the task's default (gate.py).
+
+    Classes: agreement, maximum_drop and minimum are shares of the samples. Regression: agreement
+    is an R², maximum_increase relative, maximum a mean absolute error in the target's unit.
+    """
+
+    agreement: float | None = None
+    maximum_drop: float | None = None
+    minimum: float | None = None
+    maximum_increase: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    version: str
+    source: Source
+    data: Data
+    preprocess: Preprocessing
+    postprocess: Postprocessing
+    description: str = ""
+    quantize: Quantize = Quantize()
+    verify: Verify = Verify()
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A recipe, the folder that its paths start from, and the hash of its bytes."""
+
+    path: Path
+    sha256: str
+    recipe: Recipe
+
+    def resolve(self, file: str) -> Path:
+        return self.path.parent / file
+
+
+def read_recipe(path: Path) -> RecipeFile:
+    """Read and check every key of a recipe; raises RecipeError that names the place."""
+    content = _read(path)
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from error
+    recipe = from_table(Recipe, table, str(path), RecipeError)
+    _check(recipe, path)
+    return RecipeFile(path, hashlib.sha256(content).hexdigest(), recipe)
+
+
+def read_labels(file: RecipeFile) -> tuple[str, ...]:
+    """The class names, from the recipe or from its labels_file; empty when there are no classes."""
+    data, where = file.recipe.data, str(file.path)
+    if not isinstance(file.recipe.postprocess, ClassPostprocessing):
+        return ()
+    labels = data.labels
+    if data.labels_file is not None:
+        where = str(file.resolve(data.labels_file))
+        labels = tuple(_read(Path(where)).decode().splitlines())
+    _check_labels(labels, where)
+    return labels
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
+        raise RecipeError(
+            f"{path} name is '{recipe.name}'; it must be letters, digits, '.', '_' or '-', up to 64"
+        )
+    if not recipe.version.strip():
+        raise RecipeError(f'{path} version is empty; write one like version = "1"')
+    if not recipe.quantize.recipes:
+        raise RecipeError(f"{path} quantize recipes is empty; known are {', '.join(LADDER)}")
+    _check_labels_keys(recipe, path)
+
+
+def _check_labels_keys(recipe: Recipe, path: Path) -> None:
+    data, how = recipe.data, recipe.postprocess
+    given = [bool(data.labels), data.labels_file is not None]
+    if isinstance(how, ClassPostprocessing):
+        if sum(given) != 1:
+            raise RecipeError(f"{path} [data] must have exactly one of 'labels' and 'labels_file'")
+        if how.labels != LABELS:
+            raise RecipeError(
+                f"{path} [postprocess] labels is '{how.labels}'; leave it out and name the classes "
+                "in [data] labels"
+            )
+    elif any(given):
+        raise RecipeError(f"{path} [data] has labels; [postprocess] kind '{how.kind}' has none")
+
+
+def _check_labels(labels: tuple[str, ...], where: str) -> None:
+    for label in labels:
+        if not label.strip() or len(label.splitlines()) != 1:
+            raise RecipeError(f"{where} has the label {label!r}; a label is one line of text")
+    twice = {label for label in labels if labels.count(label) > 1}
+    if twice:
+        raise RecipeError(f"{where} has the label '{min(twice)}' more than once")
+    if len(labels) < 2:
+        raise RecipeError(f"{where} has {len(labels)} labels; classes need at least 2")

@@ -1,0 +1,111 @@
+"""Scores of raw outputs, through the runtime's own postprocessing.
+
+The agreement says how far a candidate answers what its source answers; the metric how right the
+answers are. Both are needed: int8 models were seen that lose no accuracy and still disagree with
+their source on every fifth sample.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twite.manifest import ClassPostprocessing, Postprocessing, RegressionPostprocessing
+from twite.postprocess import postprocess
+from twite.tensors import Array, Tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the outputs mean; target is None where the recipe's task has none."""
+
+    how: Postprocessing
+    labels: tuple[str, ...] = ()
+    target: Array | None = None
+
+    @property
+    def metric_name(self) -> str | None:
+        return {"classes": "accuracy", "regression": "mean absolute error"}.get(self.how.kind)
+
+    @property
+    def agreement_name(self) -> str:
+        return "top-1 agreement" if self.how.kind == "classes" else "R²"
+
+    @property
+    def decisive_outputs(self) -> tuple[str, ...] | None:
+        """The outputs that an answer is made from; None for all."""
+        how = self.how
+        if isinstance(how, ClassPostprocessing | RegressionPostprocessing):
+            return (how.output,)
+        return None
+
+
+def agreement(task: Task, candidate: Tensors, source: Tensors) -> float:
+    """Classes: the share of samples with the same first class. Otherwise the smallest R² of the
+    candidate against the source over all values that are not constant in the source.
+
+    A cosine would not see a wrong scale or, in outputs with a large mean, anything at all.
+    """
+    if isinstance(task.how, ClassPostprocessing):
+        same = predictions(task, candidate) == predictions(task, source)
+        return float(np.mean(same))
+    if isinstance(task.how, RegressionPostprocessing):
+        return _worst_r_squared(predictions(task, candidate), predictions(task, source))
+    return min(
+        _r_squared(candidate[name], source[name])
+        for name in source
+        if not is_constant(source[name])
+    )
+
+
+def metric(task: Task, outputs: Tensors) -> float | None:
+    """Classes: the share of right answers. Regression: the mean absolute error."""
+    if task.target is None or task.metric_name is None:
+        return None
+    answers = predictions(task, outputs)
+    if isinstance(task.how, ClassPostprocessing):
+        return float(np.mean(answers == task.target))
+    return float(np.mean(np.abs(answers - task.target.reshape(answers.shape))))
+
+
+def baseline(task: Task) -> float | None:
+    """The metric of the best answer that ignores its input: the largest class or the median."""
+    target = task.target
+    if target is None or task.metric_name is None:
+        return None
+    if isinstance(task.how, ClassPostprocessing):
+        return float(np.bincount(target.astype(np.int64)).max() / len(target))
+    return float(np.mean(np.abs(target - np.median(target, axis=0))))
+
+
+def predictions(task: Task, outputs: Tensors) -> Array:
+    """Class numbers (N,), or values (N,) or (N, targets) before they are rounded for display."""
+    how = task.how
+    if isinstance(how, ClassPostprocessing):
+        answers = postprocess(outputs, replace(how, top_k=1), task.labels)
+        number = {label: i for i, label in enumerate(task.labels)}
+        return np.array([number[answer[0]["class"]] for answer in answers])  # type: ignore[index]
+    if isinstance(how, RegressionPostprocessing):
+        return np.array(postprocess(outputs, replace(how, decimals=None), ()))
+    raise TypeError(f"outputs of kind '{how.kind}' have no predictions")
+
+
+def is_constant(array: Array) -> bool:
+    """Whether all samples have the same values, up to float32's own rounding."""
+    values = array.astype(np.float64)
+    spread = np.ptp(values, axis=0).max(initial=0.0)
+    return bool(spread <= 1e-6 * np.abs(values).max(initial=0.0))
+
+
+def _worst_r_squared(candidate: Array, source: Array) -> float:
+    """The smallest R² of the columns, (N,) or (N, targets); constant ones do not count."""
+    columns = zip(
+        candidate.reshape(len(candidate), -1).T, source.reshape(len(source), -1).T, strict=True
+    )
+    return min(_r_squared(c, s) for c, s in columns if not is_constant(s))
+
+
+def _r_squared(candidate: Array, source: Array) -> float:
+    """1 - sum of squared differences / sum of squared deviations from the source's mean sample."""
+    wanted = source.astype(np.float64)
+    missed = np.sum((candidate - wanted) ** 2)
+    return float(1 - missed / np.sum((wanted - wanted.mean(axis=0)) ** 2))

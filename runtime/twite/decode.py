@@ -1,0 +1,243 @@
+"""The first stage: the body of a request to tensors, whatever it was sent as.
+
+JSON features and tensors, pictures (raw or as a form) and `.npy`. Everything that is wrong with a
+request ends here as a RequestError that says what came and what was wanted.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twite.arrays import conform, from_nested, is_number, name_json, with_batch
+from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
+from twite.fields import spell, suggestion
+from twite.manifest import (
+    FeaturePreprocessing,
+    ImagePreprocessing,
+    Manifest,
+)
+from twite.npy import read_npy
+from twite.tensors import Array, Tensors, TensorSpec
+
+JSON, FORM, NPY = "application/json", "multipart/form-data", "application/x-npy"
+
+_parse_json = json.JSONDecoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFormat:
+    """What a request must decode to, made once a bundle.
+
+    inputs are the decoded ones: a picture is uint8 (N, height, width, channels), the rest what the
+    model itself takes. columns name the features of a row.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    image: ImagePreprocessing | None = None
+    columns: tuple[str, ...] = ()
+    nonfinite_allowed: bool = False
+
+    @property
+    def content_types(self) -> tuple[str, ...]:
+        """What a request may be sent as; only JSON can carry several inputs."""
+        if len(self.inputs) != 1:
+            return (JSON,)
+        return (JSON, NPY) if self.image is None else (JSON, FORM, "image/*", NPY)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Every tensor with its batch dimension; is_batch is False where the caller sent none."""
+
+    tensors: Tensors
+    is_batch: bool
+
+
+def request_format(manifest: Manifest) -> RequestFormat:
+    how = manifest.preprocessing
+    if isinstance(how, ImagePreprocessing):
+        pixels = TensorSpec(how.input, "uint8", (-1, how.height, how.width, how.channels))
+        inputs = tuple(pixels if spec.name == how.input else spec for spec in manifest.inputs)
+        return RequestFormat(inputs, image=how)
+    columns = how.columns if isinstance(how, FeaturePreprocessing) else ()
+    return RequestFormat(manifest.inputs, None, columns, how.nonfinite == "allow")
+
+
+def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
+    """The request's tensors; raises RequestError and its kinds, and nothing else."""
+    if content_type == JSON:
+        return _from_json(body, wanted)
+    media = content_type.partition(";")[0].strip().lower()
+    kind = "image/*" if media.startswith("image/") else media
+    if kind not in wanted.content_types:
+        came = f"the content type {spell(media)}" if media else "no content type"
+        takes = ", ".join(wanted.content_types)
+        raise UnsupportedMedia(f"{came} came; this bundle takes {takes}")
+    if kind == JSON:
+        return _from_json(body, wanted)
+    if not body:
+        raise RequestError(f"the body is empty; it must hold {media}")
+    if kind == NPY:
+        return _from_npy(body, wanted)
+    return _from_pictures(body, content_type, wanted)
+
+
+def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
+    table = _parse(body)
+    if not isinstance(table, dict):
+        raise RequestError(f"the body is {name_json(table)}; it must be {_example(wanted)}")
+    if len(table) != 1 or not table.keys() <= {"features", "inputs"}:
+        _refuse_keys(table, wanted)
+    is_numeric = b"true" not in body and b"false" not in body
+    quotes = body.count(b'"')
+    if "inputs" in table:
+        is_numeric = is_numeric and quotes == 2 + 2 * len(wanted.inputs)
+        return _from_inputs(table["inputs"], wanted, is_numeric)
+    return _from_features(table["features"], wanted, is_numeric and quotes == 2)
+
+
+def _parse(body: bytes) -> object:
+    try:
+        value: object = _parse_json(body.decode())
+    except UnicodeDecodeError as error:
+        message = f"the body is not JSON: byte {error.start} is not UTF-8"
+        raise RequestError(message) from error
+    except json.JSONDecodeError as error:
+        if not body.strip():
+            raise RequestError("the body is empty; it must be a JSON object") from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RequestError(f"the body is not JSON: {error.msg} at {place}") from error
+    except RecursionError as error:
+        raise RequestError("the body is JSON nested too deep to be a tensor") from error
+    except ValueError as error:
+        # What is left is CPython's limit on the digits of one whole number.
+        raise RequestError(f"the body holds a number that cannot be read: {error}") from error
+    return value
+
+
+def _refuse_keys(table: dict[str, object], wanted: RequestFormat) -> None:
+    known = ("features", "inputs")
+    for key in table:
+        if key not in known:
+            hint = suggestion(key[:40], known)
+            raise RequestError(f"the body has an unknown key {spell(key[:60])}{hint}")
+    came = "both 'features' and 'inputs'" if table else "neither 'features' nor 'inputs'"
+    raise RequestError(f"the body has {came}; it must be {_example(wanted)}")
+
+
+def _example(wanted: RequestFormat) -> str:
+    """The JSON that this bundle takes, by its shape."""
+    inputs = ", ".join(f'"{spec.name}": [[...]]' for spec in wanted.inputs)
+    tensors = f'{{"inputs": {{{inputs}}}}}'
+    return f'{{"features": [[...]]}} or {tensors}' if len(wanted.inputs) == 1 else tensors
+
+
+def _from_features(value: object, wanted: RequestFormat, is_numeric: bool) -> Decoded:
+    if len(wanted.inputs) != 1:
+        names = ", ".join(spec.name for spec in wanted.inputs)
+        message = f"'features' is for models of one input; this one has {names}"
+        raise RequestError(f"{message}: send {_example(wanted)}")
+    if wanted.columns and _has_objects(value):
+        value, is_numeric = _in_columns(value, wanted.columns), True
+    spec = wanted.inputs[0]
+    array = from_nested(
+        value,
+        spec,
+        "features",
+        nonfinite_allowed=wanted.nonfinite_allowed,
+        numbers_only=is_numeric,
+    )
+    batch, is_batch = with_batch(array, spec, "features")
+    return Decoded({spec.name: batch}, is_batch)
+
+
+def _has_objects(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    )
+
+
+def _in_columns(value: object, columns: Sequence[str]) -> object:
+    if isinstance(value, list):
+        return [_row(item, columns, f"features[{i}]") for i, item in enumerate(value)]
+    return _row(value, columns, "features")
+
+
+def _row(value: object, columns: Sequence[str], where: str) -> list[object]:
+    if not isinstance(value, dict):
+        raise RequestError(f"{where} is {name_json(value)}; it must be an object, as the others")
+    if len(value) != len(columns) or not all(name in value for name in columns):
+        _refuse_names(value, columns, where, "column")
+    for name in columns:
+        if not is_number(value[name]):
+            message = f"{where}.{name} is {name_json(value[name])}; it must be a number"
+            raise RequestError(message)
+    return [value[name] for name in columns]
+
+
+def _refuse_names(table: dict[str, object], names: Sequence[str], where: str, what: str) -> None:
+    for name in table:
+        if name not in names:
+            hint = suggestion(name[:40], names)
+            raise RequestError(f"{where} has an unknown {what} {spell(name[:60])}{hint}")
+    lacking = ", ".join(f"'{name}'" for name in names if name not in table)
+    raise RequestError(f"{where} lacks the {what} {lacking}")
+
+
+def _from_inputs(value: object, wanted: RequestFormat, is_numeric: bool) -> Decoded:
+    if not isinstance(value, dict):
+        raise RequestError(f"inputs is {name_json(value)}; send {_example(wanted)}")
+    names = [spec.name for spec in wanted.inputs]
+    if value.keys() != set(names):
+        _refuse_names(value, names, "inputs", "input")
+    tensors: Tensors = {}
+    batched: dict[str, bool] = {}
+    for spec in wanted.inputs:
+        where = f"input '{spec.name}'"
+        array = from_nested(
+            value[spec.name],
+            spec,
+            where,
+            nonfinite_allowed=wanted.nonfinite_allowed,
+            numbers_only=is_numeric,
+        )
+        tensors[spec.name], is_batch = with_batch(array, spec, where)
+        if spec.is_batched:
+            batched[spec.name] = is_batch
+    _check_batches(tensors, batched)
+    return Decoded(tensors, all(batched.values()))
+
+
+def _check_batches(tensors: Tensors, batched: dict[str, bool]) -> None:
+    counts = {name: tensors[name].shape[0] if batched[name] else 0 for name in batched}
+    if len(set(counts.values())) > 1:
+        came = ", ".join(f"'{name}' {n or 'no batch'}" for name, n in counts.items())
+        raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")
+
+
+def _from_npy(body: bytes, wanted: RequestFormat) -> Decoded:
+    spec, array = wanted.inputs[0], read_npy(body)
+    if array.dtype.kind == "f" and np.dtype(spec.dtype).kind != "f":
+        raise ShapeMismatch(f"the .npy array is {array.dtype}; the model takes {spec}")
+    where = "array"
+    array = conform(array, spec, where, nonfinite_allowed=wanted.nonfinite_allowed)
+    batch, is_batch = with_batch(array, spec, where)
+    return Decoded({spec.name: np.ascontiguousarray(batch)}, is_batch)
+
+
+def _from_pictures(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
+    if wanted.image is None:
+        raise UnsupportedMedia("this bundle takes no pictures")
+    try:
+        from twite.images import decode_image
+        from twite.multipart import image_parts
+    except ImportError as error:
+        message = f"{error.name} is not installed, so no picture can be read"
+        raise UnsupportedMedia(f'{message}: pip install "twite[image]"') from error
+    is_form = not content_type.strip().lower().startswith("image/")
+    parts = image_parts(body, content_type) if is_form else [body]
+    pixels: list[Array] = [decode_image(part, wanted.image) for part in parts]
+    batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
+    return Decoded({wanted.image.input: batch}, len(pixels) > 1)

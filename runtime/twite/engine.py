@@ -1,0 +1,130 @@
+"""The engine: one TFLite interpreter behind named tensors.
+
+The only module that imports an interpreter. One owner an engine: two threads must not share one.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import ai_edge_litert
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from twite.errors import EngineError
+from twite.tensors import DType, Tensors, TensorSpec
+
+NAME = "ai-edge-litert"
+
+
+class Engine:
+    """A loaded model.
+
+    inputs and outputs carry the names of the model's only signature, or the tensors' own names
+    where there is none. Raises EngineError when the file is not a model that this engine runs.
+    """
+
+    name = NAME
+    version: str = ai_edge_litert.__version__
+
+    def __init__(self, model_path: Path, threads: int | None = None) -> None:
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._path = model_path
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(self._path), num_threads=self.threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise EngineError(f"{NAME} {self.version} cannot load {self._path}: {error}") from error
+        inputs, outputs = _signature_indices(self._interpreter)
+        self.inputs, self._inputs = _specs(self._interpreter.get_input_details(), inputs)
+        self.outputs, self._outputs = _specs(self._interpreter.get_output_details(), outputs)
+        self._steps_over_batch = all(spec.shape[:1] == (1,) for spec in self.inputs)
+        self._sizes = {spec.name: tuple(abs(n) for n in spec.shape) for spec in self.inputs}
+
+    @property
+    def xnnpack(self) -> bool:
+        """Whether XNNPACK took at least one operator; without it a model runs many times slower."""
+        return any(op["op_name"] == "DELEGATE" for op in self._interpreter._get_ops_details())
+
+    def run(self, tensors: Tensors) -> Tensors:
+        """Run the model on tensors that fit `inputs`; the arrays returned belong to the caller.
+
+        A variable batch is resized, a batch of 1 is run once a row. Raises EngineError when the
+        interpreter fails; it is then rebuilt, because its outputs would be those of the last run.
+        """
+        if self._steps_over_batch:
+            rows = max(len(array) for array in tensors.values())
+            if rows != 1:
+                return self._run_rows(tensors, rows)
+        return self._invoke(tensors)
+
+    def _run_rows(self, tensors: Tensors, rows: int) -> Tensors:
+        answers = [
+            self._invoke({name: array[row : row + 1] for name, array in tensors.items()})
+            for row in range(rows)
+        ]
+        return {
+            spec.name: np.concatenate([answer[spec.name] for answer in answers])
+            for spec in self.outputs
+        }
+
+    def _invoke(self, tensors: Tensors) -> Tensors:
+        interpreter = self._interpreter
+        try:
+            self._resize(tensors)
+            for name, index in self._inputs.items():
+                interpreter.set_tensor(index, tensors[name])
+            interpreter.invoke()
+            return {name: interpreter.get_tensor(i) for name, i in self._outputs.items()}
+        except (ValueError, RuntimeError) as error:
+            self._load()
+            raise EngineError(f"{NAME} failed in {self._path.name}: {error}") from error
+
+    def _resize(self, tensors: Tensors) -> None:
+        changed = [name for name in self._sizes if tensors[name].shape != self._sizes[name]]
+        if not changed:
+            return
+        for name in changed:
+            self._interpreter.resize_tensor_input(self._inputs[name], tensors[name].shape)
+            self._sizes[name] = tensors[name].shape
+        self._interpreter.allocate_tensors()
+
+    def operators(self) -> dict[str, int]:
+        """How often the loaded graph has each operator, most frequent first.
+
+        Nodes that XNNPACK took over still stand here, beside the DELEGATE that replaced them.
+        """
+        counts: dict[str, int] = {}
+        for op in self._interpreter._get_ops_details():
+            counts[op["op_name"]] = counts.get(op["op_name"], 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _signature_indices(interpreter: Any) -> tuple[dict[int, str], dict[int, str]]:
+    """Tensor index to public name, empty when the model has not exactly one signature."""
+    signatures = list(interpreter._get_full_signature_list().values())
+    if len(signatures) != 1:
+        return {}, {}
+    signature = signatures[0]
+    return (
+        {int(index): name for name, index in signature["inputs"].items()},
+        {int(index): name for name, index in signature["outputs"].items()},
+    )
+
+
+def _specs(
+    details: list[dict[str, Any]], names: dict[int, str]
+) -> tuple[tuple[TensorSpec, ...], dict[str, int]]:
+    """The specifications in the order of their names, and each name's tensor index."""
+    specs: dict[str, TensorSpec] = {}
+    indices: dict[str, int] = {}
+    for detail in details:
+        index = int(detail["index"])
+        name = names.get(index, str(detail["name"]))
+        shape = tuple(int(size) for size in detail["shape_signature"])
+        dtype = cast(DType, np.dtype(detail["dtype"]).name)
+        specs[name], indices[name] = TensorSpec(name, dtype, shape), index
+    return tuple(specs[name] for name in sorted(specs)), indices

@@ -1,0 +1,109 @@
+"""The flow of a request: decode → preprocess → engine → postprocess → encode."""
+
+from time import perf_counter
+
+import numpy as np
+
+from twite.bundle import Bundle
+from twite.decode import decode, request_format
+from twite.encode import encode
+from twite.engine import Engine
+from twite.errors import EngineError, VerificationFailed
+from twite.postprocess import postprocess
+from twite.preprocess import preprocess
+from twite.tensors import Array, Tensors, TensorSpec
+
+
+class Model:
+    """A bundle in an engine, ready to answer; one owner at a time.
+
+    Raises EngineError when the model's tensors are not those of the manifest.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self.engine = Engine(bundle.model_path, threads)
+        self.manifest = bundle.manifest
+        _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
+        self._wanted = request_format(self.manifest)
+
+    def predict(self, body: bytes, content_type: str) -> bytes:
+        """Answer one request body with a JSON document.
+
+        Raises RequestError or below when the body is not what the bundle takes.
+        """
+        request = decode(body, content_type, self._wanted)
+        outputs = self.infer(request.tensors)
+        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
+        return encode(prediction if request.is_batch else _only(prediction))
+
+    def warnings(self) -> list[str]:
+        """What differs here from where the bundle was verified, a sentence each."""
+        engine, found = self.engine, []
+        verified = [f"{known.name} {known.version}" for known in self.manifest.engines]
+        if f"{engine.name} {engine.version}" not in verified:
+            found.append(
+                f"this engine is {engine.name} {engine.version}; the bundle was verified on "
+                f"{', '.join(verified) or 'none'}: its golden samples decide"
+            )
+        if not engine.xnnpack:
+            found.append("XNNPACK took no operator of this model: it will run slowly")
+        return found
+
+    def infer(self, tensors: Tensors) -> Tensors:
+        """Decoded tensors to the model's raw outputs."""
+        return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+
+    def replay(self) -> float:
+        """Answer the golden samples one by one and compare; the fastest inference in seconds.
+
+        Raises VerificationFailed when an output is farther off than its tolerance.
+        """
+        inputs, wanted = self.bundle.golden_inputs(), self.bundle.golden_outputs()
+        fastest = float("inf")
+        for i in range(self.manifest.golden.count):
+            start = perf_counter()
+            outputs = self.infer({name: array[i : i + 1] for name, array in inputs.items()})
+            fastest = min(fastest, perf_counter() - start)
+            for name, tolerance in self.manifest.golden.tolerance.items():
+                _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)
+        return fastest
+
+
+def _only(prediction: list[object] | dict[str, object]) -> object:
+    """The prediction of a request that sent one sample without a batch dimension."""
+    if isinstance(prediction, dict):
+        return {
+            name: rows[0] if isinstance(rows, list) and len(rows) == 1 else rows
+            for name, rows in prediction.items()
+        }
+    return prediction[0]
+
+
+def _compare(name: str, sample: int, came: Array, wanted: Array, tolerance: float) -> None:
+    if came.shape != wanted.shape:
+        raise VerificationFailed(
+            f"golden sample {sample}: output '{name}' is {came.shape}; it was {wanted.shape}"
+        )
+    difference = np.abs(came.astype(np.float64) - wanted.astype(np.float64))
+    worst = float(difference.max(initial=0.0))
+    if not worst <= tolerance:
+        raise VerificationFailed(
+            f"golden sample {sample}: output '{name}' is off by {worst:g}; the bundle allows "
+            f"{tolerance:g}: this machine or engine does not compute what was verified"
+        )
+
+
+def _check_tensors(
+    engine: Engine, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+) -> None:
+    pairs = (("inputs", engine.inputs, inputs), ("outputs", engine.outputs, outputs))
+    for kind, found, promised in pairs:
+        if set(found) != set(promised):
+            raise EngineError(
+                f"the model's {kind} are {_spell(found)}; the manifest says {_spell(promised)}"
+            )
+
+
+def _spell(specs: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(f"'{spec.name}' {spec}" for spec in specs)

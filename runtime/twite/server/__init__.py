@@ -1,0 +1,1 @@
+"""The HTTP server: a Starlette application and the process that runs it."""

@@ -1,0 +1,137 @@
+"""The server process: listen, load, be ready, drain, end."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+
+from twite.bundle import load
+from twite.errors import UsageError
+from twite.model import Model
+from twite.scheduler import Scheduler
+from twite.server.app import make_app
+from twite.settings import Settings
+
+log = logging.getLogger("twite")
+
+
+def serve(bundle: Path, settings: Settings) -> None:
+    """Serve bundle until SIGTERM or SIGINT, answering what was accepted before that.
+
+    Liveness answers at once; readiness waits for the golden samples. Raises BundleError,
+    VerificationFailed or EngineError when the bundle cannot be served.
+    """
+    scheduler = Scheduler()
+    config = uvicorn.Config(
+        make_app(scheduler, settings.max_body_bytes),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+    )
+    server = Server(config, scheduler, settings.drain_pause_s)
+    with server.handle_signals(), _listen(settings) as listener:
+        log.info("loading %s", bundle)
+        server.start_model = lambda: _start(bundle, settings, scheduler, listener)
+        server.run([listener])
+    scheduler.close()
+    if server.failure:
+        raise server.failure
+
+
+def _start(bundle: Path, settings: Settings, scheduler: Scheduler, listener: socket.socket) -> None:
+    begin = monotonic()
+    model = Model(load(bundle), settings.threads)
+    scheduler.start(model)
+    # What is loaded stays: the collector need not walk it again and again.
+    gc.freeze()
+    took_ms = (monotonic() - begin) * 1000
+    host, port = listener.getsockname()[:2]
+    name, version = model.manifest.name, model.manifest.version
+    for warning in model.warnings():
+        log.warning("%s", warning)
+    log.info("golden samples agree, ready after %.0f ms", took_ms)
+    log.info("serving %s %s on http://%s:%d, Ctrl-C ends", name, version, _spell(host), port)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A bound socket; raises UsageError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {_spell(settings.host)}:{settings.port}: "
+            f"{getattr(error, 'strerror', None) or error}; choose another with --host or --port"
+        ) from error
+    return listener
+
+
+def _spell(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our signals: SIGTERM pauses, drains and exits 0; a second one kills."""
+
+    start_model: Callable[[], None]
+
+    def __init__(self, config: uvicorn.Config, scheduler: Scheduler, drain_pause_s: float) -> None:
+        super().__init__(config)
+        self.failure: BaseException | None = None
+        self._scheduler = scheduler
+        self._drain_pause_s = drain_pause_s
+        self._stop_at = float("inf")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: the handlers stand already, from before the model was loaded."""
+        yield
+
+    @contextmanager
+    def handle_signals(self) -> Iterator[None]:
+        before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        pause_s = self._drain_pause_s if number == signal.SIGTERM else 0.0
+        log.info("%s: stopping after the requests in flight", signal.Signals(number).name)
+        self._scheduler.is_stopping = True
+        self._stop_at = monotonic() + pause_s
+        for again in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(again, signal.SIG_DFL)
+
+    async def main_loop(self) -> None:
+        loading = asyncio.get_running_loop().run_in_executor(None, self.start_model)
+        loading.add_done_callback(self._loaded)
+        await super().main_loop()
+
+    def _loaded(self, loading: "asyncio.Future[None]") -> None:
+        self.failure = loading.exception()
+        self.should_exit = self.should_exit or self.failure is not None
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or monotonic() >= self._stop_at
