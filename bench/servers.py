@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,21 +25,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment() -> dict[str, str]:
+    """Ours without settings of twite; with bytecode, which an installed wheel has too."""
+    dropped = ("TWITE_", "PYTHONDONTWRITEBYTECODE")
+    return {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
+
+
 @contextmanager
 def running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process of command, ended when the block is left, however it is left."""
-    environment = {name: text for name, text in os.environ.items() if "TWITE" not in name}
-    # A group of its own: Ctrl-C reaches us alone, and we end it.
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
+    """The process of command, ended when the block is left; its log is shown when that failed."""
+    with tempfile.TemporaryFile() as log:
+        # A session of its own: Ctrl-C reaches us alone, and we end it.
+        process = subprocess.Popen(command, env=environment(), stderr=log, start_new_session=True)
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield process
+        except SystemExit:
+            log.seek(0)
+            sys.stderr.buffer.write(log.read())
+            raise
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def first_answer(

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 import numpy.typing as npt
-from servers import first_answer, free_port, running, twite_serve
+from servers import environment, first_answer, free_port, running, twite_serve
 
 HERE = Path(__file__).parent
 ROUNDS = 9
@@ -44,7 +44,10 @@ def golden_digit(bundle: Path) -> tuple[npt.NDArray[np.uint8], str]:
 def start_bare(model: Path, pixels: Path, digit: str) -> float:
     command = [sys.executable, str(HERE / "bare_start.py"), str(model), str(pixels)]
     begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(
+        command, env=environment(), stdout=pipe, stderr=null, text=True
+    ) as process:
         printed = process.stdout.readline() if process.stdout else ""
         took_s = time.perf_counter() - begin
     if printed.strip() != digit:

@@ -5,6 +5,7 @@ Nothing here depends on the time, the place or the speed of the machine.
 
 import hashlib
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from twite.manifest import (
 from twite.tensors import Tensors
 from twite_build.ladder import Winner
 from twite_build.recipe import LABELS, RecipeFile
+from twite_build.reference import Reference
 from twite_build.report import Report, to_html, to_json
-from twite_build.verify import Reference, Verdict, tolerance
+from twite_build.verify import Verdict, tolerance
 
 MODEL = "model.tflite"
 
@@ -78,11 +80,8 @@ def contents(
     files = {MODEL: winner.model.read_bytes()}
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
-    files |= {_golden_file("in", i): npy(golden[name]) for i, name in enumerate(sorted(golden))}
-    files |= {
-        _golden_file("out", i): npy(answers.golden[name])
-        for i, name in enumerate(sorted(answers.golden))
-    }
+    files |= {_golden_file("in", name): npy(array) for name, array in golden.items()}
+    files |= {_golden_file("out", name): npy(array) for name, array in answers.golden.items()}
     return files | {"report.json": to_json(report), "report.html": to_html(report)}
 
 
@@ -90,15 +89,17 @@ def _golden(winner: Winner, golden: Tensors) -> Golden:
     answers, quantization = winner.answers, winner.verdict.quantization
     return Golden(
         count=len(next(iter(golden.values()))),
-        inputs={name: _golden_file("in", i) for i, name in enumerate(sorted(golden))},
-        outputs={name: _golden_file("out", i) for i, name in enumerate(sorted(answers.golden))},
+        inputs={name: _golden_file("in", name) for name in sorted(golden)},
+        outputs={name: _golden_file("out", name) for name in sorted(answers.golden)},
         tolerance=tolerance(quantization, answers.evaluation),
     )
 
 
-def _golden_file(kind: str, index: int) -> str:
-    """Numbered, because a tensor's name may hold what a file's must not."""
-    return f"golden/{kind}.{index}.npy"
+def _golden_file(kind: str, name: str) -> str:
+    """Named after its tensor; by a hash where that holds what a file's name must not."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", name):
+        name = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"golden/{kind}.{name}.npy"
 
 
 def _measurements(verdict: Verdict, reference: Reference) -> dict[str, Scalar]:

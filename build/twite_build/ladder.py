@@ -10,7 +10,8 @@ from twite_build.measure import Answers, measure
 from twite_build.progress import Progress
 from twite_build.quantize import quantize
 from twite_build.recipe import LADDER, Quantization, Quantize
-from twite_build.verify import Reference, Verdict, judge
+from twite_build.reference import Reference
+from twite_build.verify import Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A quantized model, or the reason why there is none."""
+    """A quantized model, or the reason why it is none; size_bytes is 0 where no file was made."""
 
     quantization: Quantization
     model: Path
     failure: str | None = None
 
     @property
-    def size_bytes(self) -> int | None:
-        return None if self.failure else self.model.stat().st_size
+    def size_bytes(self) -> int:
+        return self.model.stat().st_size if self.model.exists() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def candidates(
     if wanted.objective == "latency":
         yield from made
     else:
-        yield from sorted(made, key=lambda candidate: candidate.size_bytes or 0)
+        yield from sorted(made, key=lambda candidate: candidate.size_bytes)
 
 
 def make(
@@ -103,10 +104,10 @@ def make(
                 model, how, sets.paths["calibration"], sets.folder, fixed_batch=fixed_batch
             )
     except (ConversionFailed, ChildFailed) as error:
-        return Candidate(how, model, failure=_first_line(error, sets))
+        return Candidate(how, sets.folder / "none", _first_line(error, sets))
     size, float_size = made.stat().st_size, model.stat().st_size
     if how != "fp32" and size >= float_size:
-        return Candidate(how, made, f"{size:,} bytes are no less than float32's {float_size:,}")
+        return Candidate(how, made, f"no smaller than float32's {float_size:,} bytes")
     return Candidate(how, made)
 
 
@@ -120,9 +121,10 @@ def attempt(candidate: Candidate, sets: Sets, reference: Reference, progress: Pr
                 answers = measure(candidate.model, _measured(sets), sets.folder)
         except (EngineError, ChildFailed, ShapeMismatch) as error:
             failure = _first_line(error, sets)
-    verdict = Verdict(quantization, failure, candidate.size_bytes)
+    verdict = Verdict(quantization, failure)
     if answers is not None:
-        verdict = replace(judge(quantization, answers, reference), size_bytes=candidate.size_bytes)
+        verdict = judge(quantization, answers, reference)
+    verdict = replace(verdict, size_bytes=candidate.size_bytes or None)
     progress.line("verify", verdict.spell(reference.task), "good" if verdict.passed else "bad")
     return Attempt(verdict, answers)
 

@@ -20,6 +20,7 @@ from twite_build.gate import read_gate
 from twite_build.ladder import Sets, Winner
 from twite_build.progress import Progress
 from twite_build.recipe import RecipeFile, read_labels
+from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.report import make_report
 from twite_build.samples import (
     Samples,
@@ -30,7 +31,7 @@ from twite_build.samples import (
     save_tensors,
 )
 from twite_build.scores import Task
-from twite_build.verify import Reference, Verdict, activation_warning, check_source
+from twite_build.verify import Verdict
 
 CONVERTERS = {"keras": "twite_build.converters.keras:convert"}
 TIMEOUT_S = 3600.0

@@ -15,7 +15,8 @@ from twite.manifest import (
     Provenance,
 )
 from twite.tensors import TensorSpec
-from twite_build.verify import Reference, Verdict
+from twite_build.reference import Reference
+from twite_build.verify import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Samples: decoded inputs by name, and the right answers, from .npz files."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,13 +92,14 @@ def load_tensors(path: Path) -> Tensors:
 
 def _read_npz(path: Path) -> Tensors:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is one .npy array; write it with numpy.savez")
             return {name: _read_array(path, name, file) for name in file.files}
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise DataError(f"{path} is not an .npz file; write it with numpy.savez") from error
 
 

@@ -36,14 +36,13 @@ def main() -> None:
     model = digit_model(steps=EPOCHS * -(-len(train) // BATCH))
     print(f"digits: {model.count_params():,} parameters, {len(train):,} digits, {EPOCHS} epochs")
     model.fit(scaled(images[train]), classes[train], BATCH, EPOCHS, verbose=0)
-    _, right = model.evaluate(scaled(images[held_out]), classes[held_out], verbose=0)
-    print(f"digits: {right:.1%} of the {len(held_out):,} held-out digits are right")
+    _, share = model.evaluate(scaled(images[held_out]), classes[held_out], verbose=0)
+    print(f"digits: {share:.1%} of the {len(held_out):,} held-out digits are right")
     TRAINED.mkdir(exist_ok=True)
-    np.savez_compressed(TRAINED / "calibration.npz", image=images[train[:CALIBRATION_SAMPLES]])
-    np.savez_compressed(
-        TRAINED / "evaluation.npz", image=images[held_out], target=classes[held_out]
-    )
     model.save(TRAINED / "digits.keras")
+    np.savez_compressed(TRAINED / "calibration.npz", image=images[train[:CALIBRATION_SAMPLES]])
+    right = {"image": images[held_out], "target": classes[held_out]}
+    np.savez_compressed(TRAINED / "evaluation.npz", **right)
 
 
 def read_digits() -> tuple[Pixels, Classes]:

@@ -22,13 +22,13 @@ TRAINED = HERE / "trained"
 HELD_OUT_PER_SPECIES = 10
 EPOCHS = 150
 BATCH = 24
-SEED = 3
+SPLIT_SEED, TRAINING_SEED = 7, 3
 
 Numbers = npt.NDArray[np.float32]
 
 
 def main() -> None:
-    keras.utils.set_random_seed(SEED)
+    keras.utils.set_random_seed(TRAINING_SEED)
     tf.config.experimental.enable_op_determinism()
     features, lengths, held_out = read_flowers()
     train = ~held_out
@@ -38,11 +38,10 @@ def main() -> None:
     error = np.abs(model.predict(scaled(features[held_out]), verbose=0)[:, 0] - lengths[held_out])
     print(f"iris: mean absolute error {error.mean():.2f} cm on the {held_out.sum()} held-out ones")
     TRAINED.mkdir(exist_ok=True)
-    np.savez_compressed(TRAINED / "calibration.npz", features=features[train])
-    np.savez_compressed(
-        TRAINED / "evaluation.npz", features=features[held_out], target=lengths[held_out]
-    )
     model.save(TRAINED / "iris.keras")
+    np.savez_compressed(TRAINED / "calibration.npz", features=features[train])
+    right = {"features": features[held_out], "target": lengths[held_out]}
+    np.savez_compressed(TRAINED / "evaluation.npz", **right)
 
 
 def read_flowers() -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
@@ -53,7 +52,7 @@ def read_flowers() -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
     # The file alone: importing mlxtend.data would need pandas and scikit-learn.
     file = Path(package.origin).parent / "data" / "data" / "iris.csv.gz"
     table = np.loadtxt(file, delimiter=",", dtype=np.float32)
-    order = np.random.default_rng(SEED).permutation(len(table))
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(table))
     held_out = np.zeros(len(table), dtype=np.bool_)
     for species in range(3):
         held_out[order[table[order, 4] == species][:HELD_OUT_PER_SPECIES]] = True

@@ -18,8 +18,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -274,6 +272,10 @@ def _check_target(target: Path, replace: bool) -> None:
 
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
+    # Only writing needs these; they would cost every start of a server.
+    import shutil
+    import tempfile
+
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         folder.chmod(0o755)

@@ -32,6 +32,13 @@ class Scheduler:
             return "stopping"
         return "ready" if self.model else "loading"
 
+    @property
+    def loaded(self) -> Model:
+        """The model; raises NotReady until the golden samples have passed."""
+        if self.model is None:
+            raise NotReady("the model is still loading; try again in a second")
+        return self.model
+
     def start(self, model: Model) -> None:
         """Replay the golden samples and become ready; raises VerificationFailed."""
         inference_s = model.replay()
@@ -40,9 +47,7 @@ class Scheduler:
 
     async def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request; raises NotReady until the golden samples have passed."""
-        model = self.model
-        if model is None:
-            raise NotReady("the model is still loading; try again in a second")
+        model = self.loaded
         if self._runs_inline(body, content_type):
             return model.predict(body, content_type)
         self._pending += 1

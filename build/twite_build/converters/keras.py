@@ -49,7 +49,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "inputs": [to_table(spec) for spec in inputs],
         "outputs": names,
-        "tools": {tool: version(tool) for tool in ("keras", *_tensorflow())},
+        "tools": {tool: version(tool) for tool in ("keras", _tensorflow())},
     }
 
 
@@ -59,10 +59,11 @@ def _quiet() -> None:
     os.environ.update(quiet, CUDA_VISIBLE_DEVICES="-1", KERAS_BACKEND="tensorflow")
 
 
-def _tensorflow() -> list[str]:
+def _tensorflow() -> str:
+    """The name of the distribution: there is one a kind of machine."""
     from importlib.metadata import packages_distributions
 
-    return packages_distributions()["tensorflow"][:1]
+    return packages_distributions()["tensorflow"][0].replace("_", "-")
 
 
 def _load(path: Path) -> Any:

@@ -1,25 +1,29 @@
 """`/livez`, `/readyz` and `/healthz`: is the process alive, is the model verified and serving."""
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+import json
+
+from starlette.types import Receive, Scope, Send
 
 from twite.scheduler import Scheduler
+from twite.server.answer import answer
 
 
-def health_routes(scheduler: Scheduler) -> list[Route]:
-    """Liveness is 200 as long as the process answers; readiness 503 until and after serving."""
+async def live(scope: Scope, receive: Receive, send: Send) -> None:
+    """200 for as long as the process answers."""
+    await answer(send, 200, b'{"status":"alive"}')
 
-    async def live(request: Request) -> Response:
-        return JSONResponse({"status": "alive"})
 
-    async def ready(request: Request) -> Response:
-        model = scheduler.model
-        if scheduler.state != "ready" or model is None:
-            return JSONResponse({"status": scheduler.state}, 503, {"retry-after": "1"})
-        manifest = model.manifest
-        return JSONResponse(
-            {"status": "ready", "model": manifest.name, "version": manifest.version}
-        )
+class Ready:
+    """503 until the golden samples have passed, and again once the server is stopping."""
 
-    return [Route("/livez", live), Route("/readyz", ready), Route("/healthz", ready)]
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = {"status": self._scheduler.state}
+        if body["status"] != "ready":
+            await answer(send, 503, json.dumps(body).encode(), ((b"retry-after", b"1"),))
+            return
+        manifest = self._scheduler.loaded.manifest
+        body |= {"model": manifest.name, "version": manifest.version}
+        await answer(send, 200, json.dumps(body).encode())

@@ -4,6 +4,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from twite.errors import BodyTooLarge, RequestError
 from twite.scheduler import Scheduler
+from twite.server.answer import answer
 
 
 class ClientGone(Exception):
@@ -24,9 +25,7 @@ class Predict:
             body = await self._read(receive)
         except ClientGone:
             return
-        answer = await self._scheduler.predict(body, content_type)
-        await send(_start(200, len(answer)))
-        await send({"type": "http.response.body", "body": answer})
+        await answer(send, 200, await self._scheduler.predict(body, content_type))
 
     async def _read(self, receive: Receive) -> bytes:
         message = await _next(receive)
@@ -74,14 +73,3 @@ def _too_large(came: str, most: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"the body has {came} bytes; this server takes up to {most} (TWITE_MAX_BODY_BYTES)"
     )
-
-
-def _start(status: int, length: int) -> Message:
-    return {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % length),
-        ],
-    }
