@@ -16,7 +16,7 @@ from twite.engine import Engine
 from twite.errors import EngineError
 from twite.fields import from_table, to_table
 from twite.tensors import Tensors, TensorSpec
-from twite_build.samples import load_tensors, save_tensors
+from twite_build.scratch import load_tensors, save_tensors
 
 BATCH = 64
 WARM_UP, RUNS = 5, 50

@@ -25,12 +25,11 @@ from twite_build.report import make_report
 from twite_build.samples import (
     Samples,
     check_target,
-    load_tensors,
     read_samples,
     sample_warnings,
-    save_tensors,
 )
 from twite_build.scores import Task
+from twite_build.scratch import load_tensors, save_tensors
 from twite_build.verify import Verdict
 
 CONVERTERS = {"keras": "twite_build.converters.keras:convert"}

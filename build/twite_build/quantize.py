@@ -13,7 +13,7 @@ from twite.child import run_in_child
 from twite_build.calibrate import calibrate
 from twite_build.errors import ConversionFailed
 from twite_build.recipe import Quantization
-from twite_build.samples import load_tensors
+from twite_build.scratch import load_tensors, save_model
 
 TIMEOUT_S = 3600.0
 
@@ -55,7 +55,7 @@ def quantize_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RuntimeError, NotImplementedError) as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConversionFailed(f"litert-quantizer refused the model: {line}") from error
-    Path(request["quantized"]).write_bytes(bytes(result.quantized_model))
+    save_model(Path(request["quantized"]), bytes(result.quantized_model))
     return {}
 
 

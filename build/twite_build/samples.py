@@ -81,15 +81,6 @@ def sample_warnings(calibration: Samples, evaluation: Samples) -> list[str]:
     return found
 
 
-def save_tensors(path: Path, tensors: Tensors) -> None:
-    # The prefix keeps an input named 'file' apart from numpy's own parameter.
-    np.savez(path, allow_pickle=False, **{f"tensor.{name}": a for name, a in tensors.items()})
-
-
-def load_tensors(path: Path) -> Tensors:
-    return {name.removeprefix("tensor."): array for name, array in _read_npz(path).items()}
-
-
 def _read_npz(path: Path) -> Tensors:
     try:
         with path.open("rb") as stream:

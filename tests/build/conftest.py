@@ -80,12 +80,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(folder, json.loads((folder / "answers.json").read_text()))
 
 
+@pytest.fixture(scope="session")
+def recipes() -> dict[str, str]:
+    return {"quadrants": QUADRANTS, "number": NUMBER}
+
+
 @pytest.fixture
-def write_recipe(tmp_path: Path) -> Callable[..., Path]:
+def write_recipe(recipes: dict[str, str], tmp_path: Path) -> Callable[..., Path]:
     """Write a recipe, "quadrants" or "number", with pieces of its text replaced."""
 
     def write(kind: str, *changes: Change) -> Path:
-        text = {"quadrants": QUADRANTS, "number": NUMBER}[kind]
+        text = recipes[kind]
         for before, after in changes:
             assert text.count(before) == 1
             text = text.replace(before, after)

@@ -21,7 +21,7 @@ import numpy as np
 from twite.errors import TwiteError
 from twite.tensors import Array, Tensors
 from twite_build.converters.keras import convert
-from twite_build.samples import save_tensors
+from twite_build.scratch import save_tensors
 
 RANDOM = np.random.default_rng(5)
 
@@ -88,13 +88,13 @@ def constant() -> tuple[keras.Model, Tensors, Array]:
 
 
 def slope() -> tuple[keras.Model, Tensors, Array]:
-    """A sum of three features, exactly right."""
+    """A sum of three features, exactly right; wide enough that int8 makes it smaller."""
     x = keras.Input((3,), name="x")
-    wide = keras.layers.Dense(64, name="wide")(x)
+    wide = keras.layers.Dense(64)(keras.layers.Dense(128)(x))
     model = keras.Model(x, keras.layers.Dense(1, name="y")(wide))
-    spread = RANDOM.normal(0, 1, (3, 64))
-    back = np.linalg.lstsq(spread, np.ones((3, 1)), rcond=None)[0]
-    model.set_weights([spread, np.zeros(64), back, np.zeros(1)])
+    first, second = RANDOM.normal(0, 1, (3, 128)), RANDOM.normal(0, 0.1, (128, 64))
+    last = np.linalg.lstsq(first @ second, np.ones((3, 1)), rcond=None)[0]
+    model.set_weights([first, np.zeros(128), second, np.zeros(64), last, np.zeros(1)])
     rows = RANDOM.normal(0, 1, (300, 3)).astype(np.float32)
     return model, {"x": rows}, rows.sum(axis=1)
 
@@ -112,12 +112,12 @@ def ratio() -> tuple[keras.Model, Tensors, Array]:
 def outlier() -> tuple[keras.Model, Tensors, Array]:
     """A small signal beside activations a thousand times larger: int8 steps swallow it."""
     x = keras.Input((2,), name="x")
-    wide = keras.layers.Dense(256, name="wide")(x)
+    wide = keras.layers.Dense(64)(keras.layers.Dense(128)(x))
     model = keras.Model(x, keras.layers.Dense(1, name="y")(wide))
-    spread, gather = np.zeros((2, 256)), np.zeros((256, 1))
-    spread[0, :128], gather[:128] = 1.0, 1 / 128
-    spread[1, 128:] = 1000.0
-    model.set_weights([spread, np.zeros(256), gather, np.zeros(1)])
+    spread, gather = np.zeros((2, 128)), np.zeros((128, 64))
+    spread[0, :64], spread[1, 64:], gather[:64] = 1.0, 1000.0, 1 / 64
+    last = np.full((64, 1), 1 / 64)
+    model.set_weights([spread, np.zeros(128), gather, np.zeros(64), last, np.zeros(1)])
     rows = RANDOM.normal(0, 1, (300, 2)).astype(np.float32)
     return model, {"x": rows}, rows[:, 0]
 

@@ -9,7 +9,7 @@ import pytest
 from twite.child import run_in_child
 from twite.engine import Engine
 from twite.errors import TwiteError
-from twite_build.samples import load_tensors
+from twite_build.scratch import load_tensors
 
 CONVERTED = (
     *("quadrants", "constant", "slope", "ratio", "outlier", "two_inputs", "recurrent"),
@@ -73,7 +73,9 @@ def test_reads_the_old_format_too(trained: Any, tmp_path: Path) -> None:
     )
     assert told["outputs"] == ["logits"]
     assert set(told["tools"]) >= {"keras"}
-    same = load_tensors(tmp_path / "o.npz")["logits"] == load_tensors(folder / "source.npz")["logits"]
+    same = (
+        load_tensors(tmp_path / "o.npz")["logits"] == load_tensors(folder / "source.npz")["logits"]
+    )
     assert same.all()
 
 

@@ -14,13 +14,8 @@ from twite.manifest import (
     TensorPreprocessing,
 )
 from twite_build.errors import DataError
-from twite_build.samples import (
-    check_target,
-    load_tensors,
-    read_samples,
-    sample_warnings,
-    save_tensors,
-)
+from twite_build.samples import check_target, read_samples, sample_warnings
+from twite_build.scratch import load_tensors, save_tensors
 from twite_build.selection import edge_inputs, golden_rows
 
 FEATURES = FeaturePreprocessing("features", "x", columns=("a", "b"))

@@ -19,8 +19,8 @@ from twite_build.gate import Gate
 from twite_build.measure import Answers, measure
 from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.scores import Task
+from twite_build.scratch import load_tensors, save_tensors
 from twite_build.selection import edge_inputs, rows
-from twite_build.samples import load_tensors, save_tensors
 from twite_build.verify import judge, tolerance
 
 RANDOM = np.random.default_rng(3)
@@ -230,4 +230,7 @@ def test_measures_on_the_real_engine(trained: Any, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.evaluation["y"], source, atol=1e-5)
     np.testing.assert_allclose(found.golden["y"], source[list(ROWS)], atol=1e-5)
     assert found.latency_ms > 0
-    assert (found.engine, found.inputs) == ("ai-edge-litert", (TensorSpec("x", "float32", (-1, 3)),))
+    assert (found.engine, found.inputs) == (
+        "ai-edge-litert",
+        (TensorSpec("x", "float32", (-1, 3)),),
+    )

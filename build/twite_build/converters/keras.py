@@ -20,7 +20,7 @@ from twite.errors import ShapeMismatch, TwiteError, UnsupportedTarget
 from twite.fields import to_table
 from twite.tensors import Tensors, TensorSpec
 from twite_build.errors import ConversionFailed, DataError, SourceError
-from twite_build.samples import load_tensors, save_tensors
+from twite_build.scratch import load_tensors, save_model, save_tensors
 
 BATCH = 64
 SIGNATURE = "serving_default"
@@ -45,7 +45,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     _check_samples(samples, inputs)
     save_tensors(Path(request["outputs"]), _answers(model, samples, inputs, names))
     content, inputs = _with_any_batch(model, inputs, names)
-    Path(request["model"]).write_bytes(content)
+    save_model(Path(request["model"]), content)
     return {
         "inputs": [to_table(spec) for spec in inputs],
         "outputs": names,

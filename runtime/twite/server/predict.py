@@ -28,19 +28,16 @@ class Predict:
         await answer(send, 200, await self._scheduler.predict(body, content_type))
 
     async def _read(self, receive: Receive) -> bytes:
-        message = await _next(receive)
-        if not message.get("more_body"):
-            whole: bytes = message.get("body", b"")
-            return whole
-        chunks: list[bytes] = [message.get("body", b"")]
-        size = len(chunks[0])
-        while message.get("more_body"):
+        chunks: list[bytes] = []
+        size, is_whole = 0, False
+        while not is_whole:
             message = await _next(receive)
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
             if size > self._max_body_bytes:
                 raise _too_large(f"more than {self._max_body_bytes}", self._max_body_bytes)
-        return b"".join(chunks)
+            is_whole = not message.get("more_body")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _next(receive: Receive) -> Message:
