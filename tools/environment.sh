@@ -18,7 +18,7 @@ if [ "$candidate" = none ]; then
 fi
 
 rm -rf "$folder"
-if ! "$candidate" -m venv "$folder" 2>/dev/null; then
+if ! "$candidate" -m venv "$folder"; then
     version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     echo "$candidate has no working venv module; on Debian and Ubuntu: apt install python$version-venv" >&2
     rm -rf "$folder"

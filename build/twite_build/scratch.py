@@ -30,6 +30,5 @@ def save_model(path: Path, content: bytes) -> None:
 
 
 def _not_written(path: Path, error: OSError) -> TwiteError:
-    return TwiteError(
-        f"{path} cannot be written: {error.strerror or error}; TMPDIR names another folder to work in"
-    )
+    why = error.strerror or error
+    return TwiteError(f"{path} cannot be written: {why}; TMPDIR names another folder to work in")

@@ -41,8 +41,9 @@ def main() -> None:
     TRAINED.mkdir(exist_ok=True)
     model.save(TRAINED / "digits.keras")
     np.savez_compressed(TRAINED / "calibration.npz", image=images[train[:CALIBRATION_SAMPLES]])
-    right = {"image": images[held_out], "target": classes[held_out]}
-    np.savez_compressed(TRAINED / "evaluation.npz", **right)
+    np.savez_compressed(
+        TRAINED / "evaluation.npz", image=images[held_out], target=classes[held_out]
+    )
 
 
 def read_digits() -> tuple[Pixels, Classes]:
@@ -67,7 +68,7 @@ def split(classes: Classes) -> tuple[Classes, Classes]:
 
 def scaled(pixels: Pixels) -> npt.NDArray[np.float32]:
     """What the recipe's [preprocess] says: mean 0, scale 255."""
-    return pixels.astype(np.float32) / 255
+    return np.divide(pixels, 255, dtype=np.float32)
 
 
 def digit_model(steps: int) -> keras.Model:

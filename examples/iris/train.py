@@ -40,8 +40,9 @@ def main() -> None:
     TRAINED.mkdir(exist_ok=True)
     model.save(TRAINED / "iris.keras")
     np.savez_compressed(TRAINED / "calibration.npz", features=features[train])
-    right = {"features": features[held_out], "target": lengths[held_out]}
-    np.savez_compressed(TRAINED / "evaluation.npz", **right)
+    np.savez_compressed(
+        TRAINED / "evaluation.npz", features=features[held_out], target=lengths[held_out]
+    )
 
 
 def read_flowers() -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:

@@ -73,10 +73,8 @@ def test_reads_the_old_format_too(trained: Any, tmp_path: Path) -> None:
     )
     assert told["outputs"] == ["logits"]
     assert set(told["tools"]) >= {"keras"}
-    same = (
-        load_tensors(tmp_path / "o.npz")["logits"] == load_tensors(folder / "source.npz")["logits"]
-    )
-    assert same.all()
+    old, new = load_tensors(tmp_path / "o.npz"), load_tensors(folder / "source.npz")
+    assert (old["logits"] == new["logits"]).all()
 
 
 def test_without_tensorflow_says_what_to_install(

@@ -153,7 +153,8 @@ def test_refuses_answers_that_depend_on_the_rest_of_the_batch() -> None:
 def test_r_squared_sees_a_scale_and_an_offset() -> None:
     for candidate in (VALUES * 1.1, VALUES + 0.2, VALUES + RANDOM.normal(0, 0.2, (300, 1))):
         told = reason(NUMBER, NUMBER_GATE, VALUES, answers(candidate.astype(np.float32)))
-        assert told.startswith("R² 0.") and told.endswith("at least 0.999 wanted")
+        assert told.startswith("R² 0.")
+        assert told.endswith("at least 0.999 wanted")
 
 
 def test_refuses_an_error_that_grows() -> None:
