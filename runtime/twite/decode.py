@@ -23,6 +23,8 @@ from twite.tensors import Array, Tensors, TensorSpec
 
 JSON, FORM, NPY = "application/json", "multipart/form-data", "application/x-npy"
 
+CURL_DEFAULT = "application/x-www-form-urlencoded"
+
 _parse_json = json.JSONDecoder().decode
 
 
@@ -74,7 +76,8 @@ def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
     if kind not in wanted.content_types:
         came = f"the content type {spell(media)}" if media else "no content type"
         takes = ", ".join(wanted.content_types)
-        raise UnsupportedMedia(f"{came} came; this bundle takes {takes}")
+        hint = "; with curl, send JSON with --json" if media == CURL_DEFAULT else ""
+        raise UnsupportedMedia(f"{came} came; this bundle takes {takes}{hint}")
     if kind == JSON:
         return _from_json(body, wanted)
     if not body:

@@ -56,6 +56,7 @@ def test_an_npy_body_is_a_batch(digits: httpx.Client) -> None:
         ({"content": b"", "headers": {"content-type": "application/json"}}, 400, "empty"),
         ({"content": b"x", "headers": {"content-type": "text/csv"}}, 415, "text/csv"),
         ({"content": b"x"}, 415, "application/json"),
+        ({"data": {"features": "1"}}, 415, "with curl, send JSON with --json"),
         ({"files": {"photo": b"x"}}, 400, "photo"),
         ({"files": {"image": b"no picture"}}, 400, "picture"),
         ({"files": {"image": SEVEN.read_bytes()[:120]}}, 400, "truncated"),

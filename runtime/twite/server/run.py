@@ -11,13 +11,13 @@ from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-import uvicorn
-
 from twite.bundle import load
 from twite.errors import UsageError
 from twite.model import Model
 from twite.scheduler import Scheduler
+from twite.server import lean_uvicorn
 from twite.server.app import make_app
+from twite.server.lean_uvicorn import Config
 from twite.settings import Settings
 
 log = logging.getLogger("twite")
@@ -30,7 +30,7 @@ def serve(bundle: Path, settings: Settings) -> None:
     VerificationFailed or EngineError when the bundle cannot be served.
     """
     scheduler = Scheduler()
-    config = uvicorn.Config(
+    config = Config(
         make_app(scheduler, settings.max_body_bytes),
         http="httptools",
         loop="uvloop",
@@ -88,12 +88,12 @@ def _spell(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-class Server(uvicorn.Server):
+class Server(lean_uvicorn.Server):
     """uvicorn with our signals: SIGTERM pauses, drains and exits 0; a second one kills."""
 
     start_model: Callable[[], None]
 
-    def __init__(self, config: uvicorn.Config, scheduler: Scheduler, drain_pause_s: float) -> None:
+    def __init__(self, config: Config, scheduler: Scheduler, drain_pause_s: float) -> None:
         super().__init__(config)
         self.failure: BaseException | None = None
         self._scheduler = scheduler
