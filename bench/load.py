@@ -4,6 +4,7 @@ python bench/load.py PORT CONNECTIONS SECONDS BODY prints the requests a second.
 be as long as the first.
 """
 
+import re
 import select
 import socket
 import sys
@@ -17,32 +18,47 @@ def load(port: int, connections: int, seconds: float, body: bytes) -> float:
         b"content-length: %d\r\n\r\n%s" % (len(body), body)
     )
     opened = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    size = first_answer(opened[0], request)
     by_number = {connection.fileno(): connection for connection in opened}
-    wanted = first_answer(opened[0], request)
+    lacking = dict.fromkeys(by_number, size)
     poll = select.epoll()
-    for connection in opened:
-        poll.register(connection, select.EPOLLIN)
+    for number, connection in by_number.items():
+        poll.register(number, select.EPOLLIN)
         connection.sendall(request)
     answered, start = 0, perf_counter()
-    while (took := perf_counter() - start) < seconds:
+    while (took_s := perf_counter() - start) < seconds:
         for number, _ in poll.poll(1.0):
-            connection = by_number[number]
-            answer = connection.recv(65536)
-            if len(answer) != len(wanted):
-                raise SystemExit(f"another answer than the first came: {answer[:300]!r}")
-            connection.sendall(request)
-            answered += 1
+            lacking[number] -= receive(by_number[number], lacking[number])
+            if lacking[number] == 0:
+                answered += 1
+                lacking[number] = size
+                by_number[number].sendall(request)
     for connection in opened:
         connection.close()
-    return answered / took
+    return answered / took_s
 
 
-def first_answer(connection: socket.socket, request: bytes) -> bytes:
+def receive(connection: socket.socket, most: int) -> int:
+    """How many bytes came, up to `most`."""
+    came = connection.recv(65536)
+    if not 0 < len(came) <= most:
+        raise SystemExit(f"not the same answer again: {came[:300]!r}")
+    return len(came)
+
+
+def first_answer(connection: socket.socket, request: bytes) -> int:
+    """The length in bytes of a whole answer."""
     connection.sendall(request)
-    answer = connection.recv(65536)
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise SystemExit(f"the server answers {answer[:300]!r}")
-    return answer
+    answer = b""
+    while not (end := re.search(rb"content-length: (\d+)(?s:.*?)\r\n\r\n", answer)):
+        came = connection.recv(65536)
+        answer += came
+        if not came or not answer.startswith(b"HTTP/1.1 200 "[: len(answer)]):
+            raise SystemExit(f"the server answers {answer[:300]!r}")
+    size = end.end() + int(end[1])
+    while len(answer) < size:
+        answer += connection.recv(65536)
+    return size
 
 
 if __name__ == "__main__":

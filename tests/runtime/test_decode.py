@@ -178,7 +178,7 @@ def test_features_are_for_models_of_one_input() -> None:
     [
         (b"", "the body is empty; it must be a JSON object"),
         (b" \n", "the body is empty; it must be a JSON object"),
-        (b'{"features": [1,,2]}', "the body is not JSON: Expecting value at line 1, column 17"),
+        (b'{"features": [1, x]}', "the body is not JSON: Expecting value at line 1, column 18"),
         (
             b'{"features":\n [1 2]}',
             "the body is not JSON: Expecting ',' delimiter at line 2, column 5",
