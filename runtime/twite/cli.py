@@ -1,6 +1,7 @@
 """The command `twite`; the only module that prints or exits."""
 
 import argparse
+import gc
 import json
 import signal
 import sys
@@ -161,6 +162,8 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
     if bundle is None:
         raise UsageError("no bundle: name its folder, as in `twite serve dist/digits`")
     _log_to_stderr(settings)
+    # Imports make no garbage: the collector rests until the server has frozen what it loaded.
+    gc.disable()
     from twite.server.run import serve
 
     serve(bundle, settings)

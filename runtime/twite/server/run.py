@@ -59,6 +59,7 @@ def _start(bundle: Path, settings: Settings, scheduler: Scheduler, listener: soc
     scheduler.start(model)
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
+    gc.enable()
     took_ms = (monotonic() - begin) * 1000
     host, port = listener.getsockname()[:2]
     name, version = model.manifest.name, model.manifest.version
