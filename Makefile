@@ -3,7 +3,7 @@ PORT ?= 8080
 BIN := .venv/bin
 EXAMPLES := dist/digits/bundle.json dist/iris/bundle.json
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
 	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
-	$(COMPILE) $(UPGRADE) --no-emit-package twite --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
+	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 
@@ -49,7 +49,7 @@ clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
-	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt -- ./runtime ./build
+	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<

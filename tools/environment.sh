@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# tools/environment.sh FOLDER PYTHON LOCK… -- PROJECT…
-# Makes the virtual environment FOLDER: first the hashed LOCKs, then the PROJECTs, editable.
+# tools/environment.sh FOLDER PYTHON (LOCK | NAME==VERSION)… -- PROJECT…
+# Makes the virtual environment FOLDER: first the hashed LOCKs and what is named with its version,
+# then the PROJECTs, editable.
 set -euo pipefail
 
 folder=$1 python=$2
@@ -28,7 +29,10 @@ fi
 pip=("$folder/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps)
 echo "Installing the packages of $* into $folder …" >&2
 while [ "$1" != -- ]; do
-    "${pip[@]}" --only-binary :all: --require-hashes --requirement "$1"
+    case $1 in
+    *==*) "$folder/bin/python" -m pip --disable-pip-version-check install --quiet "$1" ;;
+    *) "${pip[@]}" --only-binary :all: --require-hashes --requirement "$1" ;;
+    esac
     shift
 done
 shift

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             "bundle": str(built.path),
             "quantization": built.winner.quantization,
             "candidates": [
-                {**asdict(verdict), "passed": verdict.passed} for verdict in built.verdicts
+                {**verdict._asdict(), "passed": verdict.passed} for verdict in built.verdicts
             ],
         }
         print(json.dumps(result, indent=2, ensure_ascii=False))

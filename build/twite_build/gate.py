@@ -1,6 +1,6 @@
 """The gate: what a candidate must reach, by the recipe or by the task's strict defaults."""
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from twite.manifest import Postprocessing
 from twite_build.errors import RecipeError
@@ -22,8 +22,7 @@ KEYS = {
 ROUNDING = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """agreement at least; the metric may worsen by `worsening` and must reach `limit`."""
 
     agreement: float
@@ -46,10 +45,9 @@ class Gate:
 def read_gate(file: RecipeFile) -> Gate:
     """The recipe's [verify] over the defaults; raises RecipeError for a key of another task."""
     given, kind = file.recipe.verify, file.recipe.postprocess.kind
-    for field in fields(Verify):
-        value = getattr(given, field.name)
-        if value is not None:
-            _check(file, field.name, value, file.recipe.postprocess)
+    for name, number in given._asdict().items():
+        if number is not None:
+            _check(file, name, number, file.recipe.postprocess)
     value = {name: _first(given, DEFAULTS[kind], name) for name in KEYS[kind]}
     return Gate(
         agreement=value["agreement"] or 0.0,

@@ -1,8 +1,8 @@
 """The ladder: candidates in the order of the objective, until one passes the gate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from twite.errors import ChildFailed, EngineError, ShapeMismatch, VerificationFailed
 from twite_build.errors import ConversionFailed
@@ -14,8 +14,7 @@ from twite_build.reference import Reference
 from twite_build.verify import Verdict, judge
 
 
-@dataclass(frozen=True, slots=True)
-class Sets:
+class Sets(NamedTuple):
     """Preprocessed samples by name, what the rows of 'edges' are, and which rows are 'golden'."""
 
     folder: Path
@@ -24,8 +23,7 @@ class Sets:
     golden: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A quantized model, or the reason why it is none; size_bytes is 0 where no file was made."""
 
     quantization: Quantization
@@ -37,16 +35,14 @@ class Candidate:
         return self.model.stat().st_size if self.model.exists() else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A candidate's verdict; answers is None where it could not be run."""
 
     verdict: Verdict
     answers: Answers | None
 
 
-@dataclass(frozen=True, slots=True)
-class Winner:
+class Winner(NamedTuple):
     """The candidate that becomes the bundle."""
 
     model: Path
@@ -124,7 +120,7 @@ def attempt(candidate: Candidate, sets: Sets, reference: Reference, progress: Pr
     verdict = Verdict(quantization, failure)
     if answers is not None:
         verdict = judge(quantization, answers, reference)
-    verdict = replace(verdict, size_bytes=candidate.size_bytes or None)
+    verdict = verdict._replace(size_bytes=candidate.size_bytes or None)
     progress.line("verify", verdict.spell(reference.task), "good" if verdict.passed else "bad")
     return Attempt(verdict, answers)
 

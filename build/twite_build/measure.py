@@ -4,10 +4,9 @@ They run in a child process, for a model that makes the engine crash must end as
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,8 +23,7 @@ LATENCY_BUDGET_S = 1.0
 TIMEOUT_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(NamedTuple):
     """Raw outputs for the evaluation samples in batches, and for edges and golden one by one."""
 
     inputs: tuple[TensorSpec, ...]

@@ -2,9 +2,8 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from twite import bundle
 from twite.child import run_in_child
@@ -36,8 +35,7 @@ CONVERTERS = {"keras": "twite_build.converters.keras:convert"}
 TIMEOUT_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What a build starts from, all of it checked, and the folder that it works in."""
 
     file: RecipeFile
@@ -48,8 +46,7 @@ class Job:
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The converted model, the source framework's own answers and the tools' versions."""
 
     model: Path
@@ -58,8 +55,7 @@ class Source:
     tools: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     path: Path
     winner: Verdict
     verdicts: tuple[Verdict, ...]

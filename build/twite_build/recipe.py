@@ -3,9 +3,8 @@
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from twite.fields import from_table
 from twite.manifest import ClassPostprocessing, Postprocessing, Preprocessing
@@ -16,16 +15,14 @@ LADDER: tuple[Quantization, ...] = ("int8-static", "int8-dynamic", "fp16", "fp32
 LABELS = "labels.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The trained model; file is relative to the recipe."""
 
     kind: Literal["keras"]
     file: str
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """Samples as .npz files of decoded inputs by name, and the classes' labels.
 
     evaluation also holds "target": class numbers (N,) or the right values (N,) or (N, targets).
@@ -37,16 +34,14 @@ class Data:
     labels_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quantize:
+class Quantize(NamedTuple):
     """latency tries recipes in this order, size by their measured bytes."""
 
     objective: Literal["latency", "size"] = "latency"
     recipes: tuple[Quantization, ...] = LADDER
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(NamedTuple):
     """What a candidate must reach; what is left out takes the task's default (gate.py).
 
     Classes: agreement, maximum_drop and minimum are shares of the samples. Regression: agreement
@@ -60,8 +55,7 @@ class Verify:
     maximum: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     name: str
     version: str
     source: Source
@@ -73,8 +67,7 @@ class Recipe:
     verify: Verify = Verify()
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeFile:
+class RecipeFile(NamedTuple):
     """A recipe, the folder that its paths start from, and the hash of its bytes."""
 
     path: Path

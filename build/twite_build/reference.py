@@ -1,6 +1,6 @@
 """The reference: the source framework's own answers, and whether they can vouch for anything."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from twite_build.gate import Gate
 from twite_build.scores import Task, is_constant
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """What every candidate is compared with.
 
     outputs are the source framework's answers to the evaluation samples; edges names the rows of

@@ -1,10 +1,10 @@
 """The report in a bundle: the measurements as report.json and as one page."""
 
 import json
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import NamedTuple
 
 from twite.fields import to_table
 from twite.manifest import (
@@ -19,8 +19,7 @@ from twite_build.reference import Reference
 from twite_build.verify import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateReport:
+class CandidateReport(NamedTuple):
     """A verdict without its latency, which is another one in every run."""
 
     quantization: str
@@ -31,8 +30,7 @@ class CandidateReport:
     metric: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     name: str
     version: str
     description: str

@@ -5,7 +5,7 @@ answers are. Both are needed: int8 models were seen that lose no accuracy and st
 their source on every fifth sample.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from twite.postprocess import postprocess
 from twite.tensors import Array, Tensors
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """What the outputs mean; target is None where the recipe's task has none."""
 
     how: Postprocessing
@@ -81,11 +80,11 @@ def predictions(task: Task, outputs: Tensors) -> Array:
     """Class numbers (N,), or values (N,) or (N, targets) before they are rounded for display."""
     how = task.how
     if isinstance(how, ClassPostprocessing):
-        answers = postprocess(outputs, replace(how, top_k=1), task.labels)
+        answers = postprocess(outputs, how._replace(top_k=1), task.labels)
         number = {label: i for i, label in enumerate(task.labels)}
         return np.array([number[answer[0]["class"]] for answer in answers])  # type: ignore[index]
     if isinstance(how, RegressionPostprocessing):
-        return np.array(postprocess(outputs, replace(how, decimals=None), ()))
+        return np.array(postprocess(outputs, how._replace(decimals=None), ()))
     raise TypeError(f"outputs of kind '{how.kind}' have no predictions")
 
 

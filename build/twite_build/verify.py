@@ -6,7 +6,7 @@ serving engine.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ off by tens of percent.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """passed, or the reason why not; what could not be measured is None."""
 
     quantization: str

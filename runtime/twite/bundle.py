@@ -13,16 +13,14 @@ are relative, with `/`, and cannot leave the directory. A bundle is written besi
 renamed. Loading one reads data and never runs code. docs/bundle.md is the specification.
 """
 
-import dataclasses
 import hashlib
 import io
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +33,7 @@ MANIFEST = "bundle.json"
 FORMAT = "twite-bundle"
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(NamedTuple):
     """A bundle whose every file has the hash that its manifest promises."""
 
     path: Path
@@ -103,7 +100,7 @@ def write(
         _check_name(str(target), name)
     _check_target(target, replace)
     files = {name: _entry(contents[name]) for name in sorted(contents)}
-    manifest = dataclasses.replace(manifest, files=files)
+    manifest = manifest._replace(files=files)
     text = json.dumps(to_table(manifest), indent=2, ensure_ascii=False) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)
     with _folder_beside(target) as folder:

@@ -6,7 +6,7 @@ request ends here as a RequestError that says what came and what was wanted.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ CURL_DEFAULT = "application/x-www-form-urlencoded"
 _parse_json = json.JSONDecoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFormat:
+class RequestFormat(NamedTuple):
     """What a request must decode to, made once a bundle.
 
     inputs are the decoded ones: a picture is uint8 (N, height, width, channels), the rest what the
@@ -49,8 +48,7 @@ class RequestFormat:
         return (JSON, NPY) if self.image is None else (JSON, FORM, "image/*", NPY)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """Every tensor with its batch dimension; is_batch is False where the caller sent none."""
 
     tensors: Tensors

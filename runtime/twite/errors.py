@@ -9,8 +9,14 @@
     ├── EngineError                           the interpreter refused a model or failed in it
     ├── ChildFailed                           a child process crashed, was killed or hung
     ├── NotReady               503            the model is still loading or the server is stopping
+    │   └── QueueFull                         as many requests wait as may; come again later
+    ├── DeadlineExceeded       504            the request's time was over before it was computed
+    ├── AcceleratorError                      an accelerator failed; the CPU answers instead
     └── RequestError           400            the request is wrong; the message says how
         ├── ShapeMismatch                     right kind of value, wrong shape or dtype
+        ├── Unauthorized       401
+        ├── NotFound           404            no such path, model, version or signature
+        ├── MethodNotAllowed   405
         ├── BodyTooLarge       413
         └── UnsupportedMedia   415
 
@@ -58,12 +64,42 @@ class NotReady(TwiteError):
     status = 503
 
 
+class QueueFull(NotReady):
+    pass
+
+
+class DeadlineExceeded(TwiteError):
+    status = 504
+
+
+class AcceleratorError(TwiteError):
+    pass
+
+
 class RequestError(TwiteError):
     status = 400
 
 
 class ShapeMismatch(RequestError):
     pass
+
+
+class Unauthorized(RequestError):
+    status = 401
+
+
+class NotFound(RequestError):
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """allowed is the list for the header of the same name."""
+
+    status = 405
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class BodyTooLarge(RequestError):

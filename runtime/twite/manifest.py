@@ -4,8 +4,7 @@ The same preprocessing and postprocessing tables stand in a recipe, so that what
 verifies is what the runtime does.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from twite.tensors import TensorSpec
 
@@ -14,8 +13,7 @@ SCHEMA_VERSION = 1
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePreprocessing:
+class ImagePreprocessing(NamedTuple):
     """One picture to (N, height, width, channels): (pixel - mean) / scale, pixels 0 to 255.
 
     mean and scale have one entry or one a channel. crop keeps the middle `crop_fraction` of the
@@ -34,8 +32,7 @@ class ImagePreprocessing:
     scale: tuple[float, ...] = (255.0,)
 
 
-@dataclass(frozen=True, slots=True)
-class FeaturePreprocessing:
+class FeaturePreprocessing(NamedTuple):
     """A row of numbers to (N, features): (value - mean) / scale.
 
     columns name the features in order; mean and scale have one entry or one a feature.
@@ -49,16 +46,28 @@ class FeaturePreprocessing:
     nonfinite: Literal["forbid", "allow"] = "forbid"
 
 
-@dataclass(frozen=True, slots=True)
-class TensorPreprocessing:
+class TextPreprocessing(NamedTuple):
+    """A text to token numbers (N, length) int32: hashed words, cut or padded with 0.
+
+    A word is a run of letters and digits; its number is 1 + CRC-32 (UTF-8) modulo (buckets - 1).
+    """
+
+    kind: Literal["text"]
+    input: str
+    length: int
+    buckets: int
+    lowercase: bool = True
+    nonfinite: Literal["forbid"] = "forbid"
+
+
+class TensorPreprocessing(NamedTuple):
     """Tensors reach the model as they came."""
 
     kind: Literal["tensors"]
     nonfinite: Literal["forbid", "allow"] = "forbid"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassPostprocessing:
+class ClassPostprocessing(NamedTuple):
     """Scores (N, classes) to the top_k classes with their confidence, best first."""
 
     kind: Literal["classes"]
@@ -68,8 +77,7 @@ class ClassPostprocessing:
     activation: Literal["none", "softmax", "sigmoid"] = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class RegressionPostprocessing:
+class RegressionPostprocessing(NamedTuple):
     """Values (N,) or (N, targets) to numbers: value * scale + offset, rounded to `decimals`."""
 
     kind: Literal["regression"]
@@ -79,25 +87,44 @@ class RegressionPostprocessing:
     decimals: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TensorPostprocessing:
+class BoxPostprocessing(NamedTuple):
+    """Detections of an SSD-like model: anchors, scores and offsets to boxes, best first.
+
+    `boxes` names the output (N, anchors, 4 or more) whose first four are centre x, centre y, width
+    and height in pixels of the model's input, relative to the anchor; `scores` (N, anchors, 1).
+    anchors is the bundle's `.npy` file, (anchors, 4) float32 as centre and size from 0 to 1.
+    Boxes that overlap a better one by more than `overlap` (intersection over union) are dropped.
+    """
+
+    kind: Literal["boxes"]
+    boxes: str
+    scores: str
+    anchors: str = "anchors.npy"
+    activation: Literal["none", "sigmoid"] = "sigmoid"
+    minimum_score: float = 0.5
+    overlap: float = 0.3
+    label: str = "object"
+    top_k: int = 10
+
+
+class TensorPostprocessing(NamedTuple):
     """Every output as nested lists under its name."""
 
     kind: Literal["tensors"]
 
 
-Preprocessing = ImagePreprocessing | FeaturePreprocessing | TensorPreprocessing
-Postprocessing = ClassPostprocessing | RegressionPostprocessing | TensorPostprocessing
+Preprocessing = ImagePreprocessing | FeaturePreprocessing | TextPreprocessing | TensorPreprocessing
+Postprocessing = (
+    ClassPostprocessing | RegressionPostprocessing | BoxPostprocessing | TensorPostprocessing
+)
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     sha256: str
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class EngineVersion:
+class EngineVersion(NamedTuple):
     """An engine that verified this bundle, on which machine (`platform.machine()`)."""
 
     name: str
@@ -105,22 +132,29 @@ class EngineVersion:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class Golden:
+class Golden(NamedTuple):
     """Decoded inputs and the raw outputs that the verified model gave for them.
 
     inputs and outputs map a tensor's name to its `.npy` file, (count, ...) each; tolerance maps an
     output's name to the largest absolute difference that another machine may show.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # shadows a method that nobody needs
     inputs: dict[str, str]
     outputs: dict[str, str]
     tolerance: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Companion(NamedTuple):
+    """The same model compiled for an accelerator of the catalogue, with its custom operators."""
+
+    accelerator: str
+    model: str
+    operators: tuple[str, ...]
+    compiler: str
+
+
+class Provenance(NamedTuple):
     """Where the model came from: hashes of source and recipe, versions of the tools."""
 
     source: str
@@ -129,8 +163,7 @@ class Provenance:
     tools: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     format: Literal["twite-bundle"]
     schema_version: int
     name: str
@@ -147,3 +180,6 @@ class Manifest:
     measurements: dict[str, Scalar]
     description: str = ""
     model: str = "model.tflite"
+    target: str = "any"
+    allowed: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()

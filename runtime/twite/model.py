@@ -5,7 +5,7 @@ from time import perf_counter
 import numpy as np
 
 from twite.bundle import Bundle
-from twite.decode import decode, request_format
+from twite.decode import Decoded, decode, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
@@ -32,10 +32,12 @@ class Model:
 
         Raises RequestError or below when the body is not what the bundle takes.
         """
-        request = decode(body, content_type, self._wanted)
-        outputs = self.infer(request.tensors)
-        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
-        return encode(prediction if request.is_batch else _only(prediction))
+        request = self.decode(body, content_type)
+        return self.answer(self.infer(request.tensors), is_batch=request.is_batch)
+
+    def decode(self, body: bytes, content_type: str) -> Decoded:
+        """The body's tensors; raises RequestError or below."""
+        return decode(body, content_type, self._wanted)
 
     def warnings(self) -> list[str]:
         """What differs here from where the bundle was verified, a sentence each."""
@@ -53,6 +55,11 @@ class Model:
     def infer(self, tensors: Tensors) -> Tensors:
         """Decoded tensors to the model's raw outputs."""
         return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+
+    def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
+        """Raw outputs to the JSON document of an answer."""
+        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
+        return encode(prediction if is_batch else _only(prediction))
 
     def replay(self) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from twite.manifest import Preprocessing, TensorPreprocessing
+from twite.manifest import Preprocessing, TensorPreprocessing, TextPreprocessing
 from twite.tensors import Array, Tensors
 
 
@@ -14,7 +14,7 @@ def preprocess(tensors: Tensors, how: Preprocessing) -> Tensors:
     mean and scale have one entry or one for each entry of the last dimension. Other inputs, and
     an input that is already what the model takes, pass without a copy.
     """
-    if isinstance(how, TensorPreprocessing):
+    if isinstance(how, TensorPreprocessing | TextPreprocessing):
         return tensors
     return {**tensors, how.input: _standardize(tensors[how.input], how.mean, how.scale)}
 

@@ -6,16 +6,14 @@ platforms set (`PORT`, `HOST`, `MODEL_PATH`, `LOG_LEVEL`, `NO_COLOR`).
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from twite.errors import UsageError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What `twite serve` needs to know; sizes in bytes, times in seconds.
 
     drain_pause_s is how long a server keeps answering after SIGTERM, with readiness already

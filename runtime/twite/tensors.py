@@ -1,7 +1,6 @@
 """Tensor specifications: a name, a dtype and a shape, with the batch first."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +25,23 @@ Array = npt.NDArray[Any]
 Tensors = dict[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """One input or output; a dimension of -1 is variable."""
+class Quantization(NamedTuple):
+    """What an integer stands for: (q - zero_point) * scale."""
+
+    scale: float
+    zero_point: int
+
+
+class TensorSpec(NamedTuple):
+    """One input or output; a dimension of -1 is variable.
+
+    quantization is there where integers stand for real values.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
+    quantization: Quantization | None = None
 
     @property
     def is_batched(self) -> bool:

@@ -1,6 +1,5 @@
 """The gate: what must never pass does not, and what it says why."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def answers(outputs: Array | Tensors, **changes: Any) -> Answers:
     )
     edges = {name: array[:2] for name, array in named.items()}
     whole = Answers(INPUTS, specs, named, edges, rows(named, ROWS), 0.1, "engine", "1")
-    return replace(whole, **changes)
+    return whole._replace(**changes)
 
 
 def reason(task: Task, gate: Gate, source: Array | Tensors, candidate: Answers) -> str:
@@ -80,12 +79,12 @@ def test_refuses_a_candidate_that_disagrees_at_the_same_accuracy() -> None:
 def test_refuses_a_candidate_that_loses_accuracy() -> None:
     candidate = SCORES.copy()
     candidate[:3] = -candidate[:3]
-    told = reason(CLASSES, replace(CLASS_GATE, agreement=0.9), SCORES, answers(candidate))
+    told = reason(CLASSES, CLASS_GATE._replace(agreement=0.9), SCORES, answers(candidate))
     assert "0.0100 below the source's, at most 0.005 allowed" in told
 
 
 def test_refuses_a_candidate_under_the_minimum() -> None:
-    gate = replace(CLASS_GATE, limit=0.9999)
+    gate = CLASS_GATE._replace(limit=0.9999)
     source = SCORES.copy()
     source[0] = -source[0]
     assert "at least 0.9999 wanted" in reason(CLASSES, gate, source, answers(source))
@@ -158,7 +157,7 @@ def test_r_squared_sees_a_scale_and_an_offset() -> None:
 
 
 def test_refuses_an_error_that_grows() -> None:
-    told = reason(NUMBER, replace(NUMBER_GATE, agreement=0.9), VALUES, answers(VALUES - 0.1))
+    told = reason(NUMBER, NUMBER_GATE._replace(agreement=0.9), VALUES, answers(VALUES - 0.1))
     assert told == "mean absolute error 0.6, the source's is 0.5, at most 0.5116 allowed"
     passing = answers(VALUES - np.float32(0.005))
     assert reason(NUMBER, NUMBER_GATE, VALUES, passing) == "passed"
@@ -192,7 +191,7 @@ def test_refuses_a_postprocessing_that_does_not_fit_the_outputs() -> None:
     with pytest.raises(RecipeError, match="output is 'y'; the model's outputs are 'z'"):
         check_source(reference(CLASSES, CLASS_GATE, {"z": SCORES}))
     with pytest.raises(RecipeError, match=r"'y' is \(300, 3\); the recipe has 2 labels"):
-        check_source(reference(replace(CLASSES, labels=("a", "b")), CLASS_GATE, SCORES))
+        check_source(reference(CLASSES._replace(labels=("a", "b")), CLASS_GATE, SCORES))
     with pytest.raises(DataError, match=r"'y' is \(300, 3\); the evaluation samples' target is"):
         check_source(reference(NUMBER, NUMBER_GATE, SCORES))
 
@@ -202,7 +201,7 @@ def test_warns_of_confidences_that_are_none() -> None:
         activation_warning(reference(CLASSES, CLASS_GATE, SCORES))
     )
     shares = np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True)
-    twice = replace(CLASSES, how=ClassPostprocessing("classes", "y", activation="softmax"))
+    twice = CLASSES._replace(how=ClassPostprocessing("classes", "y", activation="softmax"))
     assert "a softmax already" in str(activation_warning(reference(twice, CLASS_GATE, shares)))
     assert activation_warning(reference(twice, CLASS_GATE, SCORES)) is None
     assert activation_warning(reference(CLASSES, CLASS_GATE, shares)) is None

@@ -46,7 +46,7 @@ def test_only_the_commands_print_or_exit() -> None:
         for path, node in nodes(SHIPPED, ast.Call)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in speaking
     ]
-    assert [spot for spot in found if "/cli.py:" not in spot] == []
+    assert [spot for spot in found if not re.search("/cli.py:|/commands/", spot)] == []
 
 
 def test_only_settings_reads_the_environment() -> None:
@@ -135,7 +135,7 @@ def test_every_target_is_phony_and_documented() -> None:
     targets = re.findall(r"^([a-z][a-z-]*):(?!=)", text, re.MULTILINE)
     documented = re.findall(r"^([a-z][a-z-]*):.*## \S", text, re.MULTILINE)
     assert sorted(targets) == sorted(phony) == sorted(documented)
-    assert 40 <= len(text.splitlines()) <= 60
+    assert 40 <= len(text.splitlines()) <= 90
 
 
 def test_git_and_pytest_see_the_folders_named_build() -> None:

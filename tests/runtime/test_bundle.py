@@ -1,7 +1,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def test_replaces_a_bundle_only_when_told_to(digits: Path) -> None:
     manifest, contents = bundle.read_manifest(digits), contents_of(digits)
     with pytest.raises(BundleError, match="--force"):
         bundle.write(digits, manifest, contents)
-    bundle.write(digits, replace(manifest, version="2"), contents, replace=True)
+    bundle.write(digits, manifest._replace(version="2"), contents, replace=True)
     assert bundle.load(digits).manifest.version == "2"
     assert [entry.name for entry in digits.parent.iterdir()] == ["digits"]
 

@@ -1,5 +1,4 @@
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 
@@ -7,20 +6,17 @@ from twite.errors import UsageError
 from twite.fields import from_table, to_table
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(NamedTuple):
     kind: Literal["circle"]
     radius: float
 
 
-@dataclass(frozen=True, slots=True)
-class Square:
+class Square(NamedTuple):
     kind: Literal["square"]
     side: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     title: str
     shapes: tuple[Circle | Square, ...] = ()
     sizes: dict[str, int] | None = None

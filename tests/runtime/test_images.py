@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ def sized(width: int, height: int, channels: int = 3, **how: object) -> ImagePre
     plain = ImagePreprocessing(
         kind="image", input="x", height=height, width=width, channels=1 if channels == 1 else 3
     )
-    return replace(plain, **how)  # type: ignore[arg-type]
+    return plain._replace(**how)  # type: ignore[arg-type]
 
 
 def noise(width: int, height: int, *channels: int) -> Array:

@@ -1,6 +1,5 @@
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +59,9 @@ def test_refuses_to_serve_what_was_not_verified(bundles: Path, tmp_path: Path) -
 def test_warns_of_an_engine_that_verified_nothing(bundles: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(bundles / "iris", tmp_path / "iris"))
     manifest = bundle.read_manifest(path)
-    engines = tuple(replace(engine, version="0.1") for engine in manifest.engines)
+    engines = tuple(engine._replace(version="0.1") for engine in manifest.engines)
     contents = {name: (path / name).read_bytes() for name in manifest.files}
-    bundle.write(path, replace(manifest, engines=engines), contents, replace=True)
+    bundle.write(path, manifest._replace(engines=engines), contents, replace=True)
     assert "verified on ai-edge-litert 0.1" in Model(load(path)).warnings()[0]
 
 

@@ -5,14 +5,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
-from twite import Model, load
-from twite.errors import NotReady
-from twite.scheduler import Scheduler
+from twite.errors import NotFound, NotReady
+from twite.repository import Repository
 
 HEAVY = {"PIL", "tensorflow", "keras", "pydantic", "twite_build", "click", "anyio"}
 
@@ -48,17 +46,21 @@ def test_serve_without_a_bundle_says_how() -> None:
 
 
 def test_nothing_is_answered_before_the_golden_samples() -> None:
-    coroutine = Scheduler().predict(b"{}", "application/json")
     with pytest.raises(NotReady, match="loading"):
-        coroutine.send(None)
+        Repository().find(None)
 
 
-def test_the_model_has_one_owner_at_a_time(bundles: Path) -> None:
-    scheduler = Scheduler()
-    scheduler.start(Model(load(bundles / "iris")))
-    assert scheduler.state == "ready"
-    assert threading.active_count() == 1
-    scheduler.close()
+def test_a_model_is_found_by_name_and_version(bundles: Path) -> None:
+    repository = Repository()
+    repository.load([bundles / "iris", bundles / "digits"])
+    assert repository.find("iris", "1").name == "iris"
+    with pytest.raises(NotFound, match="iris, digits; name one"):
+        repository.find(None)
+    with pytest.raises(NotFound, match="no model 'irsi'; did you mean 'iris'"):
+        repository.find("irsi")
+    with pytest.raises(NotFound, match="version 1, not '2'"):
+        repository.find("iris", "2")
+    repository.close()
 
 
 def test_what_a_server_imports_is_pinned(bundles: Path) -> None:
@@ -67,12 +69,13 @@ def test_what_a_server_imports_is_pinned(bundles: Path) -> None:
 import asyncio, json, sys
 import twite.cli
 from pathlib import Path
-from twite.server.run import make_app, Model, Scheduler, load
-scheduler = Scheduler()
-scheduler.start(Model(load(Path(sys.argv[1]))))
-make_app(scheduler, 1000)
+from twite.server.exchange import Request
+from twite.server.run import make_app, Repository
+repository = Repository()
+repository.load([Path(sys.argv[1])])
 body = b'{"features": [[5.1, 3.5, 0.2]]}'
-asyncio.run(scheduler.predict(body, "application/json"))
+request = Request("POST", "/predict", {"content-type": "application/json"}, body)
+assert asyncio.run(make_app(repository)(request)).status == 200
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
     command = [sys.executable, "-c", code, str(bundles / "iris")]

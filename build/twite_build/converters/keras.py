@@ -9,7 +9,6 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -162,7 +161,7 @@ def _with_any_batch(
     try:
         return _to_tflite(model, inputs, names), inputs
     except ConversionFailed:
-        fixed = [replace(spec, shape=(1, *spec.shape[1:])) for spec in inputs]
+        fixed = [spec._replace(shape=(1, *spec.shape[1:])) for spec in inputs]
         if fixed == inputs:
             raise
         return _to_tflite(model, fixed, names), fixed

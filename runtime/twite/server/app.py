@@ -1,43 +1,66 @@
-"""The application: what is asked for often, and the one place where an error becomes an answer."""
+"""The application: which endpoint answers, and the one place where an error becomes an answer."""
 
 import logging
-from functools import cache
+from collections.abc import Callable, Sequence
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from twite.errors import TwiteError
-from twite.scheduler import Scheduler
-from twite.server.answer import answer_error
-from twite.server.health import Ready, live
-from twite.server.predict import Predict
+from twite.encode import encode_error
+from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError
+from twite.repository import Repository
+from twite.server.exchange import Answer, Endpoint, Request
+from twite.server.health import health_endpoints
+from twite.server.predict import predict_endpoint
 
 log = logging.getLogger("twite")
 
+Found = Callable[[Request], Endpoint | None]
+"""A dialect whose paths hold names: the endpoint for a request, or None where it has none."""
 
-def make_app(scheduler: Scheduler, max_body_bytes: int) -> ASGIApp:
-    """The application for one scheduler, whose model may still be loading."""
-    ready = Ready(scheduler)
-    endpoints: dict[tuple[str, str], ASGIApp] = {
-        ("POST", "/predict"): Predict(scheduler, max_body_bytes),
-        ("GET", "/livez"): live,
-        ("GET", "/readyz"): ready,
-        ("GET", "/healthz"): ready,
-    }
 
-    @cache
-    def others() -> ASGIApp:
-        from twite.server.routes import make_routes
+class App:
+    """Answers requests from the models of a repository, some of which may still be loading.
 
-        return make_routes(scheduler, endpoints)
+    The paths without a name in them are looked up in one table; what is not there is asked of the
+    dialects in turn. Both are made by make_app.
+    """
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = endpoints.get((scope["method"], scope["path"])) or others()
+    def __init__(
+        self, endpoints: dict[tuple[str, str], Endpoint], dialects: Sequence[Found] = ()
+    ) -> None:
+        self._endpoints = endpoints
+        self._dialects = dialects
+
+    async def __call__(self, request: Request) -> Answer:
         try:
-            await endpoint(scope, receive, send)
+            endpoint = self._endpoints.get((request.method, request.path)) or self._find(request)
+            return await endpoint(request)
         except TwiteError as error:
-            await answer_error(send, error)
+            return error_answer(error)
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            await answer_error(send, TwiteError("an error inside the server; its log says more"))
+            log.exception("%s %s failed", request.method, request.path)
+            return error_answer(TwiteError("an error inside the server; its log says more"))
 
-    return app
+    def _find(self, request: Request) -> Endpoint:
+        for dialect in self._dialects:
+            if endpoint := dialect(request):
+                return endpoint
+        methods = sorted(method for method, path in self._endpoints if path == request.path)
+        if not methods:
+            raise NotFound(f"there is no {request.path}; POST to /predict, or GET /readyz")
+        allowed = ", ".join(methods)
+        raise MethodNotAllowed(
+            f"{request.path} does not take {request.method}; it takes {allowed}", allowed
+        )
+
+
+def make_app(repository: Repository) -> App:
+    return App({**health_endpoints(repository), ("POST", "/predict"): predict_endpoint(repository)})
+
+
+def error_answer(error: TwiteError) -> Answer:
+    """`{"error": …}` with the error's own status."""
+    headers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, NotReady):
+        headers = (("retry-after", "1"),)
+    elif isinstance(error, MethodNotAllowed):
+        headers = (("allow", error.allowed),)
+    return Answer(error.status, encode_error(str(error)), headers=headers)

@@ -1,29 +1,23 @@
-"""`/livez`, `/readyz` and `/healthz`: is the process alive, is the model verified and serving."""
+"""`/livez`, `/readyz` and `/healthz`: is the process alive, are the models verified and serving."""
 
 import json
 
-from starlette.types import Receive, Scope, Send
-
-from twite.scheduler import Scheduler
-from twite.server.answer import answer
+from twite.repository import Repository
+from twite.server.exchange import Answer, Endpoint, Request
 
 
-async def live(scope: Scope, receive: Receive, send: Send) -> None:
-    """200 for as long as the process answers."""
-    await answer(send, 200, b'{"status":"alive"}')
+def health_endpoints(repository: Repository) -> dict[tuple[str, str], Endpoint]:
+    """Readiness is 503 until every golden sample has passed, and again once the server stops."""
 
+    async def live(request: Request) -> Answer:
+        return Answer(200, b'{"status":"alive"}')
 
-class Ready:
-    """503 until the golden samples have passed, and again once the server is stopping."""
+    async def ready(request: Request) -> Answer:
+        body: dict[str, object] = {"status": repository.state}
+        if repository.state != "ready":
+            return Answer(503, json.dumps(body).encode(), headers=(("retry-after", "1"),))
+        models = [{"model": each.name, "version": each.version} for each in repository.models]
+        body |= models[0] if len(models) == 1 else {"models": models}
+        return Answer(200, json.dumps(body).encode())
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = {"status": self._scheduler.state}
-        if body["status"] != "ready":
-            await answer(send, 503, json.dumps(body).encode(), ((b"retry-after", b"1"),))
-            return
-        manifest = self._scheduler.loaded.manifest
-        body |= {"model": manifest.name, "version": manifest.version}
-        await answer(send, 200, json.dumps(body).encode())
+    return {("GET", "/livez"): live, ("GET", "/readyz"): ready, ("GET", "/healthz"): ready}

@@ -5,33 +5,32 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-from twite.bundle import load
 from twite.errors import UsageError
-from twite.model import Model
-from twite.scheduler import Scheduler
+from twite.repository import Repository
 from twite.server import lean_uvicorn
 from twite.server.app import make_app
+from twite.server.asgi import make_asgi
 from twite.server.lean_uvicorn import Config
 from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
 
-def serve(bundle: Path, settings: Settings) -> None:
-    """Serve bundle until SIGTERM or SIGINT, answering what was accepted before that.
+def serve(bundles: Sequence[Path], settings: Settings) -> None:
+    """Serve the bundles until SIGTERM or SIGINT, answering what was accepted before that.
 
     Liveness answers at once; readiness waits for the golden samples. Raises BundleError,
     VerificationFailed or EngineError when the bundle cannot be served.
     """
-    scheduler = Scheduler()
+    repository = Repository()
     config = Config(
-        make_app(scheduler, settings.max_body_bytes),
+        make_asgi(make_app(repository), settings.max_body_bytes),
         http="httptools",
         loop="uvloop",
         ws="none",
@@ -43,30 +42,32 @@ def serve(bundle: Path, settings: Settings) -> None:
         log_config=None,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
-    server = Server(config, scheduler, settings.drain_pause_s)
+    server = Server(config, repository, settings.drain_pause_s)
     with server.handle_signals(), _listen(settings) as listener:
-        log.info("loading %s", bundle)
-        server.start_model = lambda: _start(bundle, settings, scheduler, listener)
+        log.info("loading %s", ", ".join(map(str, bundles)))
+        server.start_model = lambda: _start(bundles, settings, repository, listener)
         server.run([listener])
-    scheduler.close()
+    repository.close()
     if server.failure:
         raise server.failure
 
 
-def _start(bundle: Path, settings: Settings, scheduler: Scheduler, listener: socket.socket) -> None:
+def _start(
+    bundles: Sequence[Path], settings: Settings, repository: Repository, listener: socket.socket
+) -> None:
     begin = monotonic()
-    model = Model(load(bundle), settings.threads)
-    scheduler.start(model)
+    repository.load(bundles, settings.threads)
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
     gc.enable()
     took_ms = (monotonic() - begin) * 1000
     host, port = listener.getsockname()[:2]
-    name, version = model.manifest.name, model.manifest.version
-    for warning in model.warnings():
-        log.warning("%s", warning)
+    for served in repository.models:
+        for warning in served.model.warnings():
+            log.warning("%s: %s", served.name, warning)
+    names = ", ".join(f"{served.name} {served.version}" for served in repository.models)
     log.info("golden samples agree, ready after %.0f ms", took_ms)
-    log.info("serving %s %s on http://%s:%d, Ctrl-C ends", name, version, _spell(host), port)
+    log.info("serving %s on http://%s:%d, Ctrl-C ends", names, _spell(host), port)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -94,10 +95,10 @@ class Server(lean_uvicorn.Server):
 
     start_model: Callable[[], None]
 
-    def __init__(self, config: Config, scheduler: Scheduler, drain_pause_s: float) -> None:
+    def __init__(self, config: Config, repository: Repository, drain_pause_s: float) -> None:
         super().__init__(config)
         self.failure: BaseException | None = None
-        self._scheduler = scheduler
+        self._repository = repository
         self._drain_pause_s = drain_pause_s
         self._stop_at = float("inf")
 
@@ -120,7 +121,7 @@ class Server(lean_uvicorn.Server):
     def _stop(self, number: int, frame: FrameType | None) -> None:
         pause_s = self._drain_pause_s if number == signal.SIGTERM else 0.0
         log.info("%s: stopping after the requests in flight", signal.Signals(number).name)
-        self._scheduler.is_stopping = True
+        self._repository.is_stopping = True
         self._stop_at = monotonic() + pause_s
         for again in (signal.SIGTERM, signal.SIGINT):
             signal.signal(again, signal.SIG_DFL)

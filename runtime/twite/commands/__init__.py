@@ -1,0 +1,1 @@
+"""The runtime's commands, a module each; only these and twite.cli print."""
