@@ -81,6 +81,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """Run tests/build/MAKER, which makes models of one framework and converts them (asking.py)."""
+
+    def make(maker: str) -> Trained:
+        folder = tmp_path_factory.mktemp(maker.removesuffix(".py"))
+        command = [sys.executable, str(Path(__file__).with_name(maker)), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return Trained(folder, json.loads((folder / "answers.json").read_text()))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def recipes() -> dict[str, str]:
     return {"quadrants": QUADRANTS, "number": NUMBER}
 

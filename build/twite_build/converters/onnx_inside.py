@@ -114,7 +114,7 @@ def convert(model: Any, asked: Asked) -> dict[str, Any]:
     batch = 1 if has_pictures or has_one or is_free else None
     own = {name: to_native(asked, array) for name, array in samples.items()}
     answers = run(asked["onnx"], own, 1 if has_one else BATCH)
-    np.savez(Path(asked["folder"], "answers.npz"), **answers)
+    np.savez(Path(asked["folder"], "answers.npz"), allow_pickle=False, **answers)
     write_tflite(asked, own, batch)
     return {"batch": batch, "tools": {tool: version(tool) for tool in TOOLS}}
 
