@@ -30,4 +30,3 @@ def ask(kind: str, folder: Path, samples: Tensors, **source: Any) -> dict[str, A
         return {"error": type(error).__name__, "message": str(error).replace(f"{folder}/", "")}
     first = hashlib.sha256((folder / "fp32.tflite").read_bytes()).hexdigest()
     return {**told, "sha256": first}
-

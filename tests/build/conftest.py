@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     """Run tests/build/MAKER, which makes models of one framework and converts them (asking.py)."""
 
+    @cache
     def make(maker: str) -> Trained:
         folder = tmp_path_factory.mktemp(maker.removesuffix(".py"))
         command = [sys.executable, str(Path(__file__).with_name(maker)), str(folder)]

@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(5)
 PICTURES = {"image": RANDOM.normal(0, 1, (6, 16, 16, 3)).astype(np.float32)}
 ROWS = {"x": RANDOM.normal(0, 1, (6, 4)).astype(np.float32)}
 
-NETS = '''
+NETS = """
 from pathlib import Path
 import torch
 from torch import nn
@@ -53,7 +53,7 @@ def sorted_rows():
     class Sorted(nn.Module):
         def forward(self, x): return torch.linalg.det(x.reshape(-1, 2, 2)).reshape(-1, 1)
     return Sorted()
-'''
+"""
 
 
 def main(folder: Path) -> None:
@@ -76,11 +76,18 @@ def main(folder: Path) -> None:
         answers[name] = ask("torch", place, samples, file="nets.py", function=name, **keys)
     first = answers["make"]["sha256"]
     again = ask(
-        "torch", folder / "make", PICTURES, file="nets.py", function="make",
-        input_layout="nhwc", outputs=["logits"],
+        "torch",
+        folder / "make",
+        PICTURES,
+        file="nets.py",
+        function="make",
+        input_layout="nhwc",
+        outputs=["logits"],
     )
     answers["twice"] = {"same": again["sha256"] == first}
-    answers |= {name: exported(folder / name, batch) for name, batch in (("one", 1), ("two_rows", 2))}
+    answers |= {
+        name: exported(folder / name, batch) for name, batch in (("one", 1), ("two_rows", 2))
+    }
     (folder / "answers.json").write_text(json.dumps(answers))
 
 
