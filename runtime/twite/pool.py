@@ -17,7 +17,7 @@ from twite.batching import join, measure_batch, split
 from twite.errors import DeadlineExceeded, EngineError, QueueFull, TwiteError
 from twite.interpreters import Interpreters
 from twite.model import Model
-from twite.telemetry import Telemetry
+from twite.telemetry import Snapshot, Telemetry, snapshot
 from twite.tensors import Tensors
 
 T = TypeVar("T")
@@ -252,6 +252,10 @@ class Pool:
                 outputs = model.infer(tensors)
         self.telemetry.inference(perf_counter() - begin, _count(tensors))
         return outputs
+
+    def telemetry_snapshot(self) -> Snapshot:
+        """This process' own numbers."""
+        return snapshot([self.telemetry.row])
 
     def close(self) -> None:
         """End the threads; what still waits is not computed."""

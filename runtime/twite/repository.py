@@ -1,7 +1,7 @@
 """The models that a server serves, by name and version."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Semaphore
 from time import perf_counter
@@ -12,7 +12,7 @@ from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Limits, Pool
-from twite.telemetry import Telemetry
+from twite.telemetry import Ledger, Snapshot
 
 
 class Served(NamedTuple):
@@ -29,7 +29,7 @@ class Repository:
     """Every model of a server: loading, then ready, then stopping.
 
     All models share the cores: each has an interpreter a core at most, and no more than one
-    inference a core runs at a time. telemetry gives the row for the models' numbers, by position.
+    inference a core runs at a time. ledger keeps the models' numbers, by position.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class Repository:
         *,
         name: str | None = None,
         limits: Limits | None = None,
-        telemetry: Callable[[int], Telemetry] = lambda position: Telemetry(),
+        ledger: Ledger | None = None,
     ) -> None:
         self.models: tuple[Served, ...] = ()
         self.is_stopping = False
         self._name = name
         self._limits = limits or Limits()
-        self._telemetry = telemetry
+        self._ledger = ledger or Ledger()
 
     @property
     def state(self) -> str:
@@ -71,7 +71,7 @@ class Repository:
             begin = perf_counter()
             model = Model(bundle, threads or 1)
             limits = self._limits._replace(cores=cores, may_widen=threads is None)
-            pool = Pool(model, limits, self._telemetry(position), gate)
+            pool = Pool(model, limits, self._ledger.telemetry(position), gate)
             took_s = perf_counter() - begin
             found.append(Served(name, bundle.manifest.version, model, pool, took_s))
         self.models = tuple(found)
@@ -100,6 +100,10 @@ class Repository:
                 return served
         known = ", ".join(served.version for served in versions)
         raise NotFound(f"model '{name}' has version {known}, not '{version}'")
+
+    def snapshot(self, position: int) -> Snapshot:
+        """The numbers of the model at this position, over all processes of the server."""
+        return self._ledger.snapshot(position)
 
     def close(self) -> None:
         for served in self.models:

@@ -24,6 +24,7 @@ _BATCH = _QUEUE + _TIME_SLOTS
 _INFLIGHT = _BATCH + _SAMPLE_SLOTS
 _WAITING = _INFLIGHT + 1
 SLOTS = _WAITING + 1
+MOST_MODELS = 256
 
 _SLOT_OF_CODE = {code: slot for slot, code in enumerate(CODES)}
 _OTHER = _SLOT_OF_CODE[500]
@@ -99,3 +100,42 @@ def snapshot(rows: Sequence[Row]) -> Snapshot:
 
 def _histogram(bounds: tuple[float, ...], slots: Sequence[float]) -> Histogram:
     return Histogram(bounds, tuple(int(count) for count in slots[:-1]), slots[-1])
+
+
+class Ledger:
+    """The rows of every model in every process of a server.
+
+    Made before the processes are: with more than one its memory is shared with those that are
+    forked afterwards, which set `process` to their own number.
+    """
+
+    def __init__(self, processes: int = 1, models: int = MOST_MODELS) -> None:
+        self.process = 0
+        self._processes = processes
+        self._models = models
+        self._shared: memoryview[float] | None = None
+        self._own: dict[int, Telemetry] = {}
+        if processes > 1:
+            from mmap import mmap
+
+            self._shared = memoryview(mmap(-1, processes * models * SLOTS * 8)).cast("d")
+
+    def telemetry(self, position: int) -> Telemetry:
+        """This process' numbers of the model at position."""
+        if position not in self._own:
+            row = self._row(self.process, position) if position < self._models else None
+            self._own[position] = Telemetry(row)
+        return self._own[position]
+
+    def snapshot(self, position: int) -> Snapshot:
+        """The sum over all processes; beyond `models` of this one alone."""
+        if self._shared is None or position >= self._models:
+            return snapshot([self.telemetry(position).row])
+        rows = [self._row(process, position) for process in range(self._processes)]
+        return snapshot([row for row in rows if row is not None])
+
+    def _row(self, process: int, position: int) -> "Row | None":
+        if self._shared is None:
+            return None
+        start = (process * self._models + position) * SLOTS
+        return self._shared[start : start + SLOTS]
