@@ -32,8 +32,8 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
-	$(BIN)/python bench/report.py
+bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+	$(BIN)/python bench/report.py $(ROWS)
 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
