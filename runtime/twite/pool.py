@@ -26,6 +26,8 @@ INLINE_S = 200e-6
 """A model that infers faster than this runs inline: a thread hop costs 0.1 ms and more."""
 INLINE_BYTES = 16 * 1024
 CLOSE_S = 2.0
+LATEST = 0.5
+"""The part of its deadline that a request may be expected to wait."""
 
 
 class Work(NamedTuple, Generic[T]):
@@ -129,7 +131,9 @@ class Pool:
         running = min(self._pending, self._size)
         waiting = self._pending - running
         wait_s = (waiting + 1) * self._service_s / self._size
-        if waiting >= self.limits.queue or (waiting and wait_s > deadline_s):
+        # The estimate lags behind when load rises: what is let in must make it all the same.
+        is_late = waiting > 0 and wait_s > LATEST * deadline_s
+        if waiting >= self.limits.queue or is_late:
             raise QueueFull(
                 f"{waiting} requests wait already, about {wait_s:.2g} s of work; try again later"
             )

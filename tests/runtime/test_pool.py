@@ -107,7 +107,7 @@ def test_refuses_at_once_what_would_wait_longer_than_its_deadline(model: Model) 
         second = asyncio.ensure_future(pool.run(asking(model, 2.0), 1000.0))
         await asyncio.sleep(0)
         with pytest.raises(QueueFull, match="about 20 s of work"):
-            await pool.run(asking(model, 3.0), 15.0)
+            await pool.run(asking(model, 3.0), 30.0)
         block.released.set()
         await asyncio.gather(first, second)
 
