@@ -74,7 +74,13 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
     return settings._replace(**given)
 
 
-_BOUNDS = {"port": (0, 65535), "threads": (1, 1024), "queue": (1, 1 << 20), "deadline_s": (0, 3600)}
+_BOUNDS = {
+    "port": (0, 65535),
+    "threads": (1, 1024),
+    "queue": (1, 1 << 20),
+    "batch": (1, 1024),
+    "deadline_s": (0, 3600),
+}
 
 _CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
 

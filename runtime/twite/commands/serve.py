@@ -22,6 +22,7 @@ def register(commands: Commands) -> None:
     add("--threads", type=int, help="threads of an interpreter (TWITE_THREADS)")
     add("--queue", type=int, help="requests that may wait (TWITE_QUEUE, 256)")
     add("--deadline-s", type=float, help="time of a request (TWITE_DEADLINE_S, 30)")
+    add("--batch", type=int, help="most samples of an inference (TWITE_BATCH, measured)")
     add("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
 
 
