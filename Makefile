@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures locks clean
+.PHONY: help env run test test-runtime lint format bench peers examples fixtures locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
@@ -35,6 +35,8 @@ format: .venv/.made ## format the code and mend what can be mended
 bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
 	$(BIN)/python bench/report.py $(ROWS)
 
+peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures
+
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
@@ -44,13 +46,16 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
-	$(COMPILE) $(UPGRADE) locks/peers.in -o locks/peers.txt
+	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/%/.made: locks/%.txt tools/environment.sh
+	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<
