@@ -96,7 +96,7 @@ def serving(peer: Peer, path: Path, port: int) -> "Iterator[subprocess.Popen[byt
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         variables = {
             **environment(),
-            "BUNDLE": str(path),
+            "BUNDLE": str(path.absolute()),
             "PORT": str(port),
             **dict(peer.variables),
         }
