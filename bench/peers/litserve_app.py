@@ -3,7 +3,6 @@
 import os
 
 import litserve
-from fastapi import Request
 from peer_model import PeerModel
 
 
@@ -11,11 +10,9 @@ class Api(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.model = PeerModel(os.environ["BUNDLE"])
 
-    async def decode_request(self, request: Request) -> object:
-        if request.headers["content-type"].startswith("multipart/"):
-            form = await request.form()
-            return await form["image"].read()
-        return (await request.json())["features"]
+    def decode_request(self, request: dict[str, object]) -> object:
+        """JSON and forms both come as a mapping."""
+        return request["image"].file.read() if "image" in request else request["features"]
 
     def predict(self, x: object) -> object:
         return self.model.classes(x) if isinstance(x, bytes) else self.model.numbers(x)
