@@ -11,7 +11,7 @@ from twite.child import run_in_child
 from twite.errors import BundleError, UsageError
 from twite.model import Model
 from twite.preprocess import preprocess
-from twite_build import ladder, selection
+from twite_build import ladder, onnx_environment, selection
 from twite_build.assemble import contents, manifest, provenance
 from twite_build.conversion import Conversion, Limits, convert
 from twite_build.gate import read_gate
@@ -130,14 +130,11 @@ def preprocess_sets(job: Job) -> Sets:
 def convert_source(job: Job, sets: Sets, limits: Limits) -> Conversion:
     """The source as a float32 .tflite, and its own answers to the evaluation samples."""
     progress, name = job.progress, job.file.recipe.source.file
+    python = None
+    if job.origin.kind == "onnx":
+        python = onnx_environment.ready(partial(progress.line, "convert"))
     with progress.running("convert", name):
-        source = convert(
-            job.origin,
-            sets.paths["evaluation"],
-            job.folder,
-            limits,
-            partial(progress.line, "convert"),
-        )
+        source = convert(job.origin, sets.paths["evaluation"], job.folder, limits, python)
     tools = ", ".join(f"{tool} {version}" for tool, version in source.tools.items())
     progress.line("convert", f"{name}: {source.model.stat().st_size:,} bytes ({tools})")
     for note in source.notes:

@@ -115,6 +115,8 @@ def _run(
 
 def _kill(child: "subprocess.Popen[str]") -> None:
     """End the child and all that it started; it cannot start more while it is stopped."""
+    if child.returncode is not None:
+        return
     with suppress(ProcessLookupError):
         os.kill(child.pid, signal.SIGSTOP)
         for process in _family(child.pid)[1:]:
