@@ -60,6 +60,10 @@ class Repository:
             raise NotFound(f"model '{name}' has version {served.version}, not '{version}'")
         return served
 
+    def stop(self) -> None:
+        """Be ready no more, and go on answering."""
+        self.is_stopping = True
+
     def close(self) -> None:
         for served in self.models:
             served.pool.close()
