@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -45,39 +47,53 @@ class Server:
         return self.process.wait(20)
 
 
-def start(bundle: Path, log_file: Path, **environment: str) -> Server:
+def start(bundle: Path, log_file: Path, *options: str, **environment: str) -> Server:
     with log_file.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "twite", "serve", str(bundle), "--port", "0"],
+            [sys.executable, "-m", "twite", "serve", str(bundle), "--port", "0", *options],
             stderr=stderr,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **environment},
+            start_new_session=True,
         )
     return Server(process, log_file)
 
 
 def end(server: Server) -> None:
-    if server.process.poll() is None:
-        server.process.kill()
-        server.process.wait()
+    """Kill the server and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+
+
+@contextmanager
+def serving(bundle: Path, log_file: Path, *options: str, **environment: str) -> Iterator[Server]:
+    server = start(bundle, log_file, *options, **environment)
+    try:
+        yield server
+    finally:
+        end(server)
+
+
+Serving = Callable[..., AbstractContextManager[Server]]
+
+
+@pytest.fixture
+def serve_iris(bundles: Path, tmp_path: Path) -> Serving:
+    """Called with options and variables, a server of the iris bundle while the block lasts."""
+    return partial(serving, bundles / "iris", tmp_path / "log")
 
 
 @pytest.fixture(scope="session")
 def digits(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server of the digits bundle."""
-    server = start(bundles / "digits", tmp_path_factory.mktemp("digits") / "log")
-    try:
+    with serving(bundles / "digits", tmp_path_factory.mktemp("digits") / "log") as server:
         with httpx.Client(base_url=server.url) as client:
             yield client
-    finally:
-        end(server)
 
 
 @pytest.fixture
 def iris(bundles: Path, tmp_path: Path) -> Iterator[Server]:
     """A server of the iris bundle that the test may stop."""
-    server = start(bundles / "iris", tmp_path / "log", TWITE_MAX_BODY_BYTES="1000")
-    try:
+    with serving(bundles / "iris", tmp_path / "log", TWITE_MAX_BODY_BYTES="1000") as server:
         yield server
-    finally:
-        end(server)

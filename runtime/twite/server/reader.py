@@ -69,14 +69,15 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Read data; raises Malformed or BodyTooLarge, after which nothing more is fed."""
-        if self.left:
-            data = self._take(data)
         while data:
+            if self.left:
+                data = self._take(data)
+                continue
             self._fed += len(data)
             data = self._parse(data)
-        if self.state == BODY and self._expected > self.size:
-            self.left = self._expected - self.size
-        elif self.state != IDLE:
+            if self.state == BODY and self._expected > self.size:
+                self.left = self._expected - self.size
+        if self.state != IDLE and not self.left:
             self._check_overhead()
 
     def _parse(self, data: bytes) -> bytes:
@@ -164,8 +165,11 @@ class Reader:
             self._expected = int(headers["content-length"])
             if self._expected > self._limits.body_bytes:
                 raise body_too_large(str(self._expected), self._limits.body_bytes)
-        elif "transfer-encoding" in headers and headers["transfer-encoding"].lower() != "chunked":
-            raise Malformed(501, "of the transfer encodings only chunked is known here")
+        elif "transfer-encoding" in headers:
+            if headers["transfer-encoding"].lower() != "chunked":
+                raise Malformed(501, "of the transfer encodings only chunked is known here")
+            if parser.should_upgrade():
+                raise Malformed(400, "a chunked body and an upgrade do not go together")
         if "expect" in headers:
             if headers["expect"].lower() != "100-continue":
                 raise Malformed(417, "of the expectations only 100-continue is known here")
@@ -188,6 +192,9 @@ class Reader:
             body.append(bytearray(part))
 
     def on_message_complete(self) -> None:
+        if self._expected > self.size:
+            # The parser takes what follows an upgrade for the other protocol; it is the body.
+            return
         body = self._body
         content = body[0] if len(body) == 1 else b"".join(body)
         method = _METHODS.get(self._method) or self._method.decode("latin-1")

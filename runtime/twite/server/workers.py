@@ -192,7 +192,7 @@ class Supervisor:
         wait_s = min(FIRST_BACKOFF_S * 2**failures, LONGEST_BACKOFF_S)
         self._failures[child.number] = min(failures + 1, 10)
         self._due.append((monotonic() + wait_s, child.number))
-        form = "worker %d, process %d, %s; another starts in %g s"
+        form = "worker %d (process %d) %s; another starts in %g s"
         log.warning(form, child.number, child.pid, _how(status), wait_s)
 
 
