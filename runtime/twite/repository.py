@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import load
 from twite.errors import NotFound, NotReady, UsageError
 from twite.fields import suggestion
@@ -33,11 +34,13 @@ class Repository:
             return "stopping"
         return "ready" if self.models else "loading"
 
-    def load(self, paths: Sequence[Path], threads: int | None = None) -> None:
+    def load(
+        self, paths: Sequence[Path], threads: int | None = None, bounds: Bounds = DEFAULT_BOUNDS
+    ) -> None:
         """Load and verify every bundle; raises BundleError, EngineError or VerificationFailed."""
         found: list[Served] = []
         for path in paths:
-            model = Model(load(path), threads)
+            model = Model(load(path), threads, bounds)
             manifest = model.manifest
             if manifest.name in (served.name for served in found):
                 raise UsageError(f"two bundles are named '{manifest.name}'; serve one of them")

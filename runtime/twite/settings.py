@@ -84,7 +84,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         "log_format": _choice(environment, "LOG_FORMAT", LOG_FORMATS),
         "access_log": _switch(environment, "ACCESS_LOG"),
         "api_keys": _words(environment, "API_KEY"),
-        "cors_origins": _words(environment, "CORS_ORIGINS"),
+        "cors_origins": _origins(environment),
         **{name: _whole(environment, name.upper(), *span) for name, span in COUNTS.items()},
         **{name: _seconds(environment, name.upper()) for name in _TIMES},
     }
@@ -104,6 +104,17 @@ def _text(environment: Mapping[str, str], name: str) -> str | None:
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...] | None:
     """What stands between commas or white space."""
     return tuple((_text(environment, name) or "").replace(",", " ").split()) or None
+
+
+def _origins(environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Origins as browsers send them: a scheme and a host, at most a port, and no path."""
+    words = _words(environment, "CORS_ORIGINS")
+    for word in words or ():
+        scheme, _, host = word.partition("://")
+        if word != "*" and not (scheme in ("http", "https") and host and not set(host) & set("/*")):
+            hint = "it must be * or origins like https://shop.example:8443"
+            raise UsageError(f"CORS_ORIGINS has '{word}'; {hint}")
+    return words
 
 
 def _whole(environment: Mapping[str, str], name: str, least: int, most: int) -> int | None:

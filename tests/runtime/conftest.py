@@ -87,9 +87,12 @@ def serve_iris(bundles: Path, tmp_path: Path) -> Serving:
 @pytest.fixture(scope="session")
 def digits(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server of the digits bundle."""
-    with serving(bundles / "digits", tmp_path_factory.mktemp("digits") / "log") as server:
-        with httpx.Client(base_url=server.url) as client:
-            yield client
+    log_file = tmp_path_factory.mktemp("digits") / "log"
+    with (
+        serving(bundles / "digits", log_file) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -24,6 +24,9 @@ from twite.manifest import (
 from twite.tensors import DType, TensorSpec
 
 JSON = "application/json"
+TOO_DEEP = (
+    "the body is JSON nested too deep to be a tensor: 32 levels are the most (TWITE_MAX_JSON_DEPTH)"
+)
 ROWS = RequestFormat((TensorSpec("x", "float32", (-1, 3)),))
 PAIR = RequestFormat(
     (TensorSpec("a", "float32", (-1, 2)), TensorSpec("b", "int32", (-1,))),

@@ -20,6 +20,7 @@ from twite.server.limits import limits_of
 from twite.settings import Settings
 
 PATIENCE_S = 30.0
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -162,11 +163,7 @@ def test_head_gets_the_head_of_what_get_answers(echoing: Running) -> None:
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n", 400),
-        (
-            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n"
-            b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n" + CHUNKED, 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 501),
         (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\nexpect: tea\r\ncontent-length: 1\r\n\r\n", 417),
@@ -240,7 +237,9 @@ def test_a_body_is_asked_for_when_the_client_expects_it(echoing: Running) -> Non
 
 
 def test_a_body_that_is_too_large_is_not_asked_for(echoing: Running) -> None:
-    head = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\nexpect: 100-continue\r\n\r\n"
+    head = (
+        b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\nexpect: 100-continue\r\n\r\n"
+    )
     received = echoing.ask(head)
     assert received.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in received

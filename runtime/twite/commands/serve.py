@@ -63,11 +63,11 @@ def _chosen(options: argparse.Namespace, settings: Settings) -> Settings:
         if value is not None and not least <= value <= most:
             raise UsageError(f"--{name} is {value}; it must be {least} to {most}")
     if options.api_key_file:
-        settings = settings._replace(api_keys=_read_keys(options.api_key_file))
+        settings = settings._replace(api_keys=read_keys(options.api_key_file))
     return settings
 
 
-def _read_keys(file: Path) -> tuple[str, ...]:
+def read_keys(file: Path) -> tuple[str, ...]:
     """The keys of a file; raises UsageError where it has none, for then anyone might ask."""
     try:
         keys = tuple(file.read_text().split())

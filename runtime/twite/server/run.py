@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from twite.bounds import Bounds
 from twite.repository import Repository
 from twite.server.app import make_app
 from twite.server.http import HttpServer
@@ -79,7 +80,9 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
 
 def _load(served: Served) -> None:
     begin = monotonic()
-    served.repository.load(served.bundles, served.settings.threads)
+    settings = served.settings
+    bounds = Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers)
+    served.repository.load(served.bundles, settings.threads, bounds)
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
     gc.enable()

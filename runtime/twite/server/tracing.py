@@ -8,13 +8,14 @@ nothing but the spans.
 import asyncio
 import logging
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 from twite.server.exchange import Answer, Endpoint, Request
 
 log = logging.getLogger("twite")
 
-FLUSH_MS = 2000
+FLUSH_S = 2.0
 """How long the end of the process waits for the last spans to leave."""
 
 
@@ -63,8 +64,10 @@ class Tracer:
 
     def close(self) -> None:
         """Send what is left; a collector that does not answer is given up."""
-        self._provider.force_flush(FLUSH_MS)
-        self._provider.shutdown()
+        # It would try again for longer than whoever stops the process waits.
+        ending = Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(FLUSH_S)
 
 
 def _finish(span: Any, request: Request, answer: Answer) -> None:
@@ -96,7 +99,7 @@ def make_tracer() -> Tracer | None:
     resource = Resource.create()
     if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         resource = Resource.create({SERVICE_NAME: "twite"})
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     propagator = TraceContextTextMapPropagator()
     return Tracer(provider, lambda request: propagator.extract(request.headers))
