@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from latency import latency
 from start import ROUNDS as START_ROUNDS
 from start import start
 from throughput import CONNECTIONS, ROUND_S, ROUNDS, loader, throughput
@@ -26,7 +27,7 @@ class Row:
 
 def main() -> int:
     print(f"{cpu()}, {cores()} cores, Python {platform.python_version()}", flush=True)
-    rows = [throughput_row(), *start_rows()]
+    rows = [throughput_row(), latency_row(), *start_rows()]
     width = max(len(row.name) for row in rows)
     print(f"{'':{width}}  {'measured':>10}  {'target':>10}")
     for row in rows:
@@ -40,7 +41,15 @@ def throughput_row() -> Row:
     print(f"iris: {twite:,.0f} requests/s; bare ASGI app {bare:,.0f}")
     print(f"  {loader()}, {CONNECTIONS} connections, median of {ROUNDS} rounds of {ROUND_S:.0f} s")
     name = "requests/s of the bare ASGI app"
-    return Row(name, f"{twite / bare:.0%}", "≥ 60 %", twite / bare >= 0.6)
+    return Row(name, f"{twite / bare:.0%}", "≥ 80 %", twite / bare >= 0.8)
+
+
+def latency_row() -> Row:
+    twite_s, bare_s = latency(DIST / "iris")
+    print(f"iris, one client: median {twite_s * 1e6:.0f} µs; bare ASGI app {bare_s * 1e6:.0f} µs")
+    added_us = (twite_s - bare_s) * 1e6
+    name = "median added to the bare ASGI app's"
+    return Row(name, f"{added_us:.0f} µs", "≤ 25 µs", added_us <= 25)
 
 
 def start_rows() -> list[Row]:
