@@ -25,10 +25,18 @@ ANSWERING, LINGERING, CLOSING = range(3, 6)
 PIECE_BYTES = 16 * 1024
 """What is parsed at once, so that requests sent in one go wait as bytes, not as objects."""
 
+TURN = 16
+"""Requests of one connection that are begun before it is another's turn."""
+
+UNSENT_BYTES = 64 * 1024
+CLOSE = b"connection: close\r\n"
+
 
 class Connection(asyncio.Protocol):
     """Reads, answers and ends. The server looks at `deadline` now and then and calls expire.
 
+    What was read waits for the server's next round (advance), and what was answered for its end
+    (flush): reading all, computing all and sending all is faster than going from one to the other.
     An endpoint's first step runs at once: where that already gives the answer, as it does for a
     tiny model, the request costs no task.
     """
@@ -36,11 +44,15 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: "HttpServer") -> None:
         self.deadline = inf
         self.state = IDLE
+        self.is_awake = False
         self._server = server
         self._task: asyncio.Task[Answer] | None = None
         self._request: Incoming | None = None
         self._refusal: TwiteError | None = None
         self._rest = b""
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._is_last = False
         self._is_stuck = False
         self._unsent = 0
         self._begun = 0
@@ -49,7 +61,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_waiting(self) -> bool:
         """Nothing whole has come that is not answered."""
-        return self.state <= HEAD
+        return self.state <= HEAD and not self.is_awake
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -65,47 +77,77 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The client has closed, or will send no more: nobody waits for what is not answered."""
+        while self.is_awake:
+            self.advance()
         self._abandon()
+        self.flush()
         self._end(CLOSING, self._server.limits.send_s)
 
     def data_received(self, data: bytes) -> None:
-        if self.state >= LINGERING or self._refusal:
+        if self.state >= LINGERING or self._refusal or self._is_last:
             return
         if self._rest:
             self._rest += data
             return
         self._consume(data)
-
-    def _consume(self, data: bytes) -> None:
-        reader = self._reader
-        while data:
-            if self._task and reader.messages:
-                self._rest = data
-                self._transport.pause_reading()
-                break
-            piece = data if len(data) <= PIECE_BYTES or reader.left else data[:PIECE_BYTES]
-            data = data[len(piece) :]
-            try:
-                reader.feed(piece)
-            except TwiteError as refusal:
-                self._refusal, data = refusal, b""
-            self._advance()
-            if self.state >= LINGERING:
-                return
         self._schedule()
 
-    def _advance(self) -> None:
-        """Answer what is whole, one request after the other."""
+    def _consume(self, data: bytes) -> None:
+        """Parse data up to the piece in which a request ends; keep what comes after it."""
         reader = self._reader
-        while reader.messages and not (self._task or self._is_stuck or self.state >= LINGERING):
-            self._begin(reader.messages.popleft())
-        if self._task or self._is_stuck or reader.messages or self.state >= LINGERING:
-            return
-        if self._refusal:
+        try:
+            while len(data) > PIECE_BYTES and not (reader.left or reader.messages):
+                reader.feed(data[:PIECE_BYTES])
+                data = data[PIECE_BYTES:]
+            if reader.messages and data:
+                self._rest = data
+                self._transport.pause_reading()
+            else:
+                reader.feed(data)
+        except TwiteError as refusal:
+            self._refusal = refusal
+        if reader.messages or self._refusal or reader.owes_continue:
+            self._server.wake(self)
+
+    def advance(self) -> None:
+        """Answer what is whole, one request after the other."""
+        self.is_awake = False
+        reader = self._reader
+        for _ in range(TURN):
+            if self._task or self._is_stuck or self._is_last or self.state >= LINGERING:
+                return
+            if reader.messages:
+                self._begin(reader.messages.popleft())
+            elif self._rest:
+                rest, self._rest = self._rest, b""
+                self._transport.resume_reading()
+                self._consume(rest)
+            else:
+                break
+            if self._out_bytes > UNSENT_BYTES:
+                self.flush()
+        if reader.messages or self._rest:
+            self._server.wake(self)
+        elif self._refusal:
             self._refuse(self._refusal)
         elif reader.owes_continue and not reader.size:
             reader.owes_continue = False
-            self._transport.write(CONTINUE)
+            self._out.append(CONTINUE)
+        if self.state < LINGERING:
+            self._schedule()
+
+    def flush(self) -> None:
+        """Send what has been answered; end where that was the last."""
+        out = self._out
+        if out:
+            self._out, self._out_bytes = [], 0
+            if len(out) == 1:
+                self._transport.write(out[0])
+            else:
+                self._transport.writelines(out)
+        if self._is_last and self.state < LINGERING:
+            self._transport.close()
+            self._end(CLOSING, self._server.limits.send_s)
 
     def _begin(self, request: Incoming) -> None:
         self._request = request
@@ -135,27 +177,17 @@ class Connection(asyncio.Protocol):
             self._answer(_failure())
         else:
             self._answer(task.result())
-        self._go_on()
-
-    def _go_on(self) -> None:
-        self._advance()
-        if self._rest and not (self._task or self._is_stuck or self.state >= LINGERING):
-            rest, self._rest = self._rest, b""
-            self._transport.resume_reading()
-            self._consume(rest)
-        elif self.state < LINGERING:
-            self._schedule()
+        self.advance()
+        self.flush()
 
     def _answer(self, answer: Answer) -> None:
         request, self._request = self._request, None
         keeps_alive = request is not None and request.keeps_alive and not self._server.is_closing
-        line = b"" if keeps_alive else b"connection: close\r\n"
+        line = b"" if keeps_alive else CLOSE
         if keeps_alive and request is not None and request.is_http_1_0:
             line = b"connection: keep-alive\r\n"
         self._write(answer, line, with_body=request is None or not request.is_head)
-        if not keeps_alive:
-            self._transport.close()
-            self._end(CLOSING, self._server.limits.send_s)
+        self._is_last = not keeps_alive
 
     def _write(self, answer: Answer, connection: bytes, *, with_body: bool) -> None:
         try:
@@ -164,18 +196,20 @@ class Connection(asyncio.Protocol):
             log.exception("an answer that cannot be sent")
             answer = _failure()
             head = head_of(answer, self._server.date, connection)
-        if not (with_body and answer.body):
-            self._transport.write(head)
+        if not with_body:
+            self._out.append(head)
         elif len(answer.body) <= JOINED_BYTES:
-            self._transport.write(head + answer.body)
+            self._out.append(head + answer.body)
         else:
-            self._transport.writelines((head, answer.body))
+            self._out += (head, answer.body)
+        self._out_bytes += len(answer.body)
 
     def _refuse(self, refusal: TwiteError) -> None:
         """Answer and hang up, reading on for a moment: a reset would destroy the answer."""
         answer = error_answer(refusal)
         self._server.note(answer)
-        self._write(answer, b"connection: close\r\n", with_body=True)
+        self._write(answer, CLOSE, with_body=True)
+        self.flush()
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._end(LINGERING, LINGER_S)
@@ -243,7 +277,8 @@ class Connection(asyncio.Protocol):
     def evict(self, answer: Answer | None = None) -> None:
         """End the connection at once, with an answer that fits into the socket's buffer."""
         if answer:
-            self._write(answer, b"connection: close\r\n", with_body=True)
+            self._write(answer, CLOSE, with_body=True)
+            self.flush()
         self._transport.close()
         self._end(CLOSING, LINGER_S)
 
@@ -258,7 +293,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_stuck = False
         if self.state < LINGERING:
-            self._go_on()
+            self._server.wake(self)
 
 
 def _failure() -> Answer:

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from itertools import islice
-from time import gmtime, strftime
+from time import gmtime, perf_counter, strftime
 
 from twite.errors import NotReady
 from twite.server.app import error_answer
@@ -24,6 +24,9 @@ RESERVED_FILES = 64
 
 GRACE_S = 0.1
 """How long a drain waits for requests that are already on their way on an idle connection."""
+
+ROUND_S = 0.0005
+"""How long answers wait for others to be sent with them."""
 
 _LOOKED_AT = 64
 
@@ -42,6 +45,7 @@ class HttpServer:
         self.limits = limits
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
+        self._awake: list[Connection] = []
         self._tick_s = _tick(limits)
         self._timer: asyncio.TimerHandle | None = None
         self._room = room_for(limits.connections)
@@ -70,6 +74,28 @@ class HttpServer:
 
     def discard(self, connection: Connection) -> None:
         self.connections.pop(connection, None)
+
+    def wake(self, connection: Connection) -> None:
+        """Give the connection a turn in the next round."""
+        if connection.is_awake:
+            return
+        connection.is_awake = True
+        if not self._awake:
+            self._loop.call_soon(self._round)
+        self._awake.append(connection)
+
+    def _round(self) -> None:
+        """Answer for all that have something to answer, then send; but send now and then."""
+        awake, self._awake = self._awake, []
+        begin, done = perf_counter(), 0
+        for i, connection in enumerate(awake):
+            connection.advance()
+            if perf_counter() - begin > ROUND_S:
+                for each in awake[done : i + 1]:
+                    each.flush()
+                begin, done = perf_counter(), i + 1
+        for each in awake[done:]:
+            each.flush()
 
     def _make_room(self) -> bool:
         """End the oldest connection that waits for its client; those that do not go to the end."""
