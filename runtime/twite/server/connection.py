@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
+from functools import partial
 from math import inf
-from types import coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from twite.errors import TwiteError
@@ -12,6 +12,7 @@ from twite.server.app import error_answer
 from twite.server.exchange import Answer
 from twite.server.limits import BODY_BYTES_PER_S, LINGER_S, too_slow
 from twite.server.reader import BODY, HEAD, IDLE, Incoming, Reader
+from twite.server.steps import forget, resume
 from twite.server.wire import CONTINUE, JOINED_BYTES, head_of
 
 if TYPE_CHECKING:
@@ -161,13 +162,12 @@ class Connection(asyncio.Protocol):
             log.exception("%s %s failed", request.method, request.path)
             self._answer(_failure())
             return
-        self._task = asyncio.get_running_loop().create_task(_resume(answering, waits_for))
-        self._task.add_done_callback(self._finish)
+        self._task = asyncio.get_running_loop().create_task(resume(answering, waits_for))
+        self._task.add_done_callback(partial(self._finish, answering))
 
-    def _finish(self, task: "asyncio.Task[Answer]") -> None:
+    def _finish(self, started: Coroutine[Any, Any, Answer], task: "asyncio.Task[Answer]") -> None:
         if task is not self._task:
-            # Abandoned; an exception that nobody fetched would be complained about.
-            _ = task.cancelled() or task.exception()
+            forget(started, task)
             return
         self._task = None
         if task.cancelled():
@@ -298,18 +298,3 @@ class Connection(asyncio.Protocol):
 
 def _failure() -> Answer:
     return error_answer(TwiteError("an error inside the server; its log says more"))
-
-
-@coroutine
-def _resume(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Generator[Any, Any, Answer]:
-    """Go on, as a task, with a coroutine whose first step has already been taken."""
-    while True:
-        try:
-            yield waits_for
-            break
-        except (Exception, asyncio.CancelledError) as error:
-            try:
-                waits_for = started.throw(error)
-            except StopIteration as done:
-                return cast(Answer, done.value)
-    return (yield from cast(Generator[Any, Any, Answer], started))
