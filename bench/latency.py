@@ -6,10 +6,17 @@ from statistics import median
 from time import perf_counter
 
 from load import first_answer
+from row import Row, at_most
 from throughput import BODY, both_running
 
 ROUNDS = 40
 ASKED = 100
+
+
+def rows(dist: Path) -> list[Row]:
+    twite_s, bare_s = latency(dist / "iris")
+    print(f"iris, one client: median {twite_s * 1e6:.0f} µs; bare ASGI app {bare_s * 1e6:.0f} µs")
+    return [at_most("median added to the bare ASGI app's", (twite_s - bare_s) * 1e6, 25, "µs", 0)]
 
 
 def latency(bundle: Path) -> tuple[float, float]:

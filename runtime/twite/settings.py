@@ -19,7 +19,8 @@ class Settings(NamedTuple):
 
     drain_pause_s is how long a server keeps answering after SIGTERM, with readiness already
     false, so that load balancers can turn away; drain_timeout_s is what requests in flight get.
-    docs/operations.md says what each of the others does.
+    queue is how many requests may wait for a model, deadline_s how long one may take, and batch the
+    most samples of one inference, None to measure what gains. docs/operations.md has the others.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +30,10 @@ class Settings(NamedTuple):
     log_format: str = "plain"
     access_log: bool = False
     threads: int | None = None
+    model_name: str | None = None
+    queue: int = 256
+    deadline_s: float = 30.0
+    batch: int | None = None
     workers: int = 1
     max_connections: int = 4096
     max_target_bytes: int = 8192
@@ -50,9 +55,47 @@ class Settings(NamedTuple):
     color: bool = True
 
 
-COUNTS = {
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read every setting; raises UsageError that names the variable and its value."""
+    readings: dict[str, Any] = {
+        "host": _text(environment, "HOST"),
+        "model_path": _text(environment, "MODEL_PATH"),
+        "model_name": _text(environment, "MODEL_NAME"),
+        "log_level": _choice(environment, "LOG_LEVEL", LOG_LEVELS),
+        "log_format": _choice(environment, "LOG_FORMAT", LOG_FORMATS),
+        "access_log": _switch(environment, "ACCESS_LOG"),
+        "api_keys": _words(environment, "API_KEY"),
+        "cors_origins": _origins(environment),
+        **{name: _whole(environment, name.upper(), *span) for name, span in _COUNTS.items()},
+        **{name: _seconds(environment, name.upper()) for name in _TIMES_S},
+    }
+    found = {name: value for name, value in readings.items() if value is not None}
+    color, tracing = not environment.get("NO_COLOR"), _tracing(environment)
+    return Settings(**found, color=color, tracing=tracing)
+
+
+def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """The settings with the flags of a command in their place; raises UsageError.
+
+    A flag has the name of its setting. None is a flag that was not given.
+    """
+    given = {
+        name: value
+        for name, value in options.items()
+        if name in Settings._fields and value is not None
+    }
+    for name, (least, most) in {**_COUNTS, **dict.fromkeys(_TIMES_S, (0, _LONGEST_S))}.items():
+        if name in given and not least <= given[name] <= most:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} is {given[name]:g}; it must be {least} to {most}")
+    return settings._replace(**given)
+
+
+_COUNTS = {
     "port": (0, 65535),
     "threads": (1, 1024),
+    "queue": (1, 1 << 20),
+    "batch": (1, 1024),
     "workers": (1, 256),
     "max_connections": (1, 1 << 20),
     "max_target_bytes": (16, 1 << 16),
@@ -65,7 +108,8 @@ COUNTS = {
 }
 """Whole numbers, with the least and the most that each may be."""
 
-_TIMES = (
+_TIMES_S = (
+    "deadline_s",
     "header_timeout_s",
     "body_timeout_s",
     "idle_timeout_s",
@@ -74,26 +118,9 @@ _TIMES = (
     "drain_timeout_s",
 )
 
+_LONGEST_S = 3600
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read every setting; raises UsageError that names the variable and its value."""
-    readings: dict[str, Any] = {
-        "host": _text(environment, "HOST"),
-        "model_path": _text(environment, "MODEL_PATH"),
-        "log_level": _choice(environment, "LOG_LEVEL", LOG_LEVELS),
-        "log_format": _choice(environment, "LOG_FORMAT", LOG_FORMATS),
-        "access_log": _switch(environment, "ACCESS_LOG"),
-        "api_keys": _words(environment, "API_KEY"),
-        "cors_origins": _origins(environment),
-        **{name: _whole(environment, name.upper(), *span) for name, span in COUNTS.items()},
-        **{name: _seconds(environment, name.upper()) for name in _TIMES},
-    }
-    found = {name: value for name, value in readings.items() if value is not None}
-    color, tracing = not environment.get("NO_COLOR"), _tracing(environment)
-    return Settings(**found, color=color, tracing=tracing)
-
-
-_CONVENTIONAL = {"HOST", "PORT", "MODEL_PATH", "LOG_LEVEL"}
+_CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:
@@ -134,8 +161,9 @@ def _seconds(environment: Mapping[str, str], name: str) -> float | None:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 3600:
-        raise UsageError(f"{name} is '{text}'; it must be a number of seconds from 0 to 3600")
+    if not 0 <= value <= _LONGEST_S:
+        span = f"0 to {_LONGEST_S}"
+        raise UsageError(f"{name} is '{text}'; it must be a number of seconds from {span}")
     return value
 
 

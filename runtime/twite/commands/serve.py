@@ -6,33 +6,35 @@ from pathlib import Path
 
 from twite.commands.arguments import Commands, add_command
 from twite.errors import UsageError
-from twite.settings import COUNTS, LOG_FORMATS, LOG_LEVELS, Settings
+from twite.settings import LOG_FORMATS, LOG_LEVELS, Settings, with_options
+
+KSERVE_MODELS = Path("/mnt/models")
 
 
 def register(commands: Commands) -> None:
     parser = add_command(commands, "serve", run, "Serve bundles over HTTP.")
-    parser.add_argument(
-        "bundles", type=Path, nargs="*", metavar="BUNDLE", help="what `twite build` wrote"
-    )
-    parser.add_argument("--host", help="address to listen on (HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port, 0 for any that is free (PORT, 8080)")
-    parser.add_argument("--threads", type=int, help="threads of the engine (TWITE_THREADS)")
-    parser.add_argument("--workers", type=int, help="processes on the port (TWITE_WORKERS, 1)")
-    parser.add_argument("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
-    parser.add_argument("--log-format", choices=LOG_FORMATS, help="(TWITE_LOG_FORMAT, plain)")
-    parser.add_argument(
-        "--access-log", action="store_true", default=None, help="a line for each request"
-    )
-    parser.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="keys that may ask, one a line"
-    )
+    add = parser.add_argument
+    add("bundles", type=Path, nargs="*", metavar="BUNDLE", help="a bundle, or a folder of bundles")
+    add("--host", help="address to listen on (HOST, 127.0.0.1)")
+    add("--port", "--http_port", type=int, help="port, 0 for any that is free (PORT, 8080)")
+    add("--model-name", "--model_name", help="name of the only bundle (MODEL_NAME)")
+    add("--model_dir", type=Path, help="as BUNDLE; KServe says it so")
+    add("--threads", type=int, help="threads of an interpreter (TWITE_THREADS)")
+    add("--workers", type=int, help="processes on the port (TWITE_WORKERS, 1)")
+    add("--queue", type=int, help="requests that may wait (TWITE_QUEUE, 256)")
+    add("--deadline-s", type=float, help="time of a request (TWITE_DEADLINE_S, 30)")
+    add("--batch", type=int, help="most samples of an inference (TWITE_BATCH, measured)")
+    add("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
+    add("--log-format", choices=LOG_FORMATS, help="(TWITE_LOG_FORMAT, plain)")
+    add("--access-log", action="store_true", default=None, help="a line for each request")
+    add("--api-key-file", type=Path, metavar="FILE", help="keys that may ask, one a line")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    settings = _chosen(options, settings)
-    bundles = options.bundles or ([Path(settings.model_path)] if settings.model_path else [])
-    if not bundles:
-        raise UsageError("no bundle: name its folder, as in `twite serve dist/digits`")
+    settings = with_options(settings, vars(options))
+    if options.api_key_file:
+        settings = settings._replace(api_keys=read_keys(options.api_key_file))
+    bundles = _bundles(options, settings)
     from twite.server.logs import log_to_stderr
 
     log_to_stderr(settings)
@@ -52,19 +54,14 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _chosen(options: argparse.Namespace, settings: Settings) -> Settings:
-    """The settings with the flags; raises UsageError."""
-    flags = ("host", "port", "threads", "workers", "log_level", "log_format", "access_log")
-    chosen = {name: value for name in flags if (value := getattr(options, name)) is not None}
-    settings = settings._replace(**chosen)
-    for name in ("port", "threads", "workers"):
-        least, most = COUNTS[name]
-        value = getattr(settings, name)
-        if value is not None and not least <= value <= most:
-            raise UsageError(f"--{name} is {value}; it must be {least} to {most}")
-    if options.api_key_file:
-        settings = settings._replace(api_keys=read_keys(options.api_key_file))
-    return settings
+def _bundles(options: argparse.Namespace, settings: Settings) -> list[Path]:
+    if options.bundles or options.model_dir:
+        return [*options.bundles, *filter(None, [options.model_dir])]
+    if settings.model_path:
+        return [Path(settings.model_path)]
+    if KSERVE_MODELS.is_dir():
+        return [KSERVE_MODELS]
+    raise UsageError("no bundle: name its folder, as in `twite serve dist/digits`")
 
 
 def read_keys(file: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from twite.bounds import Bounds
+from twite.pool import Limits
 from twite.repository import Repository
 from twite.server.app import make_app
 from twite.server.http import HttpServer
@@ -42,7 +43,7 @@ def serve(bundles: Sequence[Path], settings: Settings, worker: "Worker | None" =
     from its parent and no signals. Raises BundleError, VerificationFailed or EngineError when the
     bundle cannot be served.
     """
-    repository = Repository()
+    repository = _repository(settings, worker)
     stop = Stop(repository.stop)
     with ExitStack() as stack:
         if worker is None:
@@ -53,6 +54,16 @@ def serve(bundles: Sequence[Path], settings: Settings, worker: "Worker | None" =
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(served, stop, worker))
         repository.close()
+
+
+def _repository(settings: Settings, worker: "Worker | None") -> Repository:
+    deadline_s = settings.deadline_s or 3600.0
+    return Repository(
+        name=settings.model_name,
+        limits=Limits(queue=settings.queue, deadline_s=deadline_s, batch=settings.batch),
+        ledger=worker.ledger if worker else None,
+        bounds=Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers),
+    )
 
 
 async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
@@ -80,9 +91,7 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
 
 def _load(served: Served) -> None:
     begin = monotonic()
-    settings = served.settings
-    bounds = Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers)
-    served.repository.load(served.bundles, settings.threads, bounds)
+    served.repository.load(served.bundles, served.settings.threads)
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
     gc.enable()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from twite.errors import ChildFailed
 from twite.server.listener import bind
 from twite.settings import Settings
+from twite.telemetry import Ledger
 
 if TYPE_CHECKING:
     from twite.server.stopping import Stop
@@ -35,10 +36,11 @@ PATIENCE_S = 10.0
 
 
 class Worker:
-    """A worker's side: its number from 0, and the socket to its parent."""
+    """A worker's side: its number from 0, the numbers of all, and the socket to its parent."""
 
-    def __init__(self, number: int, parent: socket.socket) -> None:
+    def __init__(self, number: int, ledger: Ledger, parent: socket.socket) -> None:
         self.number = number
+        self.ledger = ledger
         self._parent = parent
 
     def obey(self, stop: "Stop", drain_pause_s: float) -> None:
@@ -75,6 +77,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self._count = settings.workers
+        self._ledger = Ledger(settings.workers)
         self._patience_s = settings.drain_pause_s + settings.drain_timeout_s + PATIENCE_S
         self._children: dict[int, Child] = {}
         self._due: list[tuple[float, int]] = []
@@ -152,7 +155,10 @@ class Supervisor:
             theirs.close()
             self._children[ours.fileno()] = Child(number, pid, ours)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-        return Worker(number, theirs) if pid == 0 else None
+        if pid == 0:
+            self._ledger.process = number
+            return Worker(number, self._ledger, theirs)
+        return None
 
     def _watch(self, wakes: socket.socket) -> None:
         """Wait until something happens, and see to it."""
@@ -205,7 +211,7 @@ def _how(status: int) -> str:
 def in_workers(settings: Settings) -> tuple[Settings, Worker] | None:
     """Fork the workers; in each what it serves with, None in the parent at the end.
 
-    Port 0 becomes the same free port for all. Cores that nobody assigned are shared out.
+    Port 0 becomes the same free port for all.
     """
     bind(settings._replace(workers=1)).close()
     # Held, but not listening: the port stays ours while a worker is started anew.
@@ -214,5 +220,4 @@ def in_workers(settings: Settings) -> tuple[Settings, Worker] | None:
         if worker is None:
             return None
         port = held.getsockname()[1]
-    threads = settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.workers)
-    return settings._replace(port=port, threads=threads), worker
+    return settings._replace(port=port), worker
