@@ -1,25 +1,23 @@
 """The build: source → convert → quantize → verify → bundle."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twite import bundle
 from twite.child import run_in_child
 from twite.errors import BundleError, UsageError
 from twite.fields import from_table
-from twite.model import Model
 from twite.preprocess import preprocess
 from twite.tensors import Tensors, TensorSpec
-from twite_build import ladder, selection
-from twite_build.assemble import contents, manifest, provenance
+from twite_build import selection
+from twite_build.assemble import as_sent, contents, manifest, provenance
+from twite_build.companions import make_companions
 from twite_build.errors import ConversionFailed, SourceError
-from twite_build.gate import read_gate
-from twite_build.ladder import Sets, Winner
+from twite_build.explain import explain
 from twite_build.progress import Progress
+from twite_build.quantization.presets import spell_preset
 from twite_build.recipe import RecipeFile, read_labels
-from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.report import make_report
 from twite_build.samples import (
     Samples,
@@ -27,9 +25,15 @@ from twite_build.samples import (
     read_samples,
     sample_warnings,
 )
-from twite_build.scores import Task
 from twite_build.scratch import load_tensors, save_tensors
-from twite_build.verify import Verdict
+from twite_build.search import Place, Search, Sets, Winner, search
+from twite_build.targets import TARGETS, spell_target
+from twite_build.verification.engines import find_engine
+from twite_build.verification.gate import read_gate
+from twite_build.verification.reference import Reference, activation_warning, check_source
+from twite_build.verification.scores import Task
+from twite_build.verification.served import check_bundle
+from twite_build.verification.verify import Verdict
 
 CONVERTERS = {"keras": "twite_build.converters.keras:convert"}
 TIMEOUT_S = 3600.0
@@ -39,6 +43,7 @@ class Job(NamedTuple):
     """What a build starts from, all of it checked, and the folder that it works in."""
 
     file: RecipeFile
+    place: Place
     labels: tuple[str, ...]
     calibration: Samples
     evaluation: Samples
@@ -61,21 +66,33 @@ class Built(NamedTuple):
     verdicts: tuple[Verdict, ...]
 
 
-def build(file: RecipeFile, target: Path, *, force: bool, progress: Progress) -> Built:
+def build(
+    file: RecipeFile,
+    target: Path,
+    *,
+    force: bool,
+    progress: Progress,
+    explains: bool = False,
+    engine_python: Path | None = None,
+) -> Built:
     """Build the recipe's bundle at target.
 
     Raises VerificationFailed when no candidate passes; nothing is written then. A bundle of the
     same name at target is replaced, another one only with force, any other folder never.
+    explains tells the whole table of candidates; engine_python is an interpreter with the target's
+    engine, where that is not this environment's.
     """
     refuse_target(target, file.recipe.name, force=force)
     with tempfile.TemporaryDirectory(prefix="twite-") as folder:
-        job = prepare(file, Path(folder), progress)
+        job = prepare(file, Path(folder), progress, engine_python)
         sets = preprocess_sets(job)
         source = convert(job, sets)
         reference = refer(job, source, sets)
-        winner, verdicts = ladder.climb(
-            source.model, sets, reference, file.recipe.quantize, progress
-        )
+        asked = Search(source.model, sets, reference, file.recipe.quantize, job.place, progress)
+        winner, verdicts = search(asked)
+        if explains:
+            for line in explain(verdicts, winner.verdict, file.recipe.quantize, reference.task):
+                progress.line("explain", line)
         write(job, source, reference, winner, verdicts, target)
     progress.line("bundle", f"{target}, {winner.verdict.quantization}", "good")
     return Built(target, winner.verdict, verdicts)
@@ -97,7 +114,9 @@ def refuse_target(target: Path, name: str, *, force: bool) -> None:
         raise UsageError(f"{target} holds the bundle '{found}'; replace it with --force")
 
 
-def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
+def prepare(
+    file: RecipeFile, folder: Path, progress: Progress, engine_python: Path | None = None
+) -> Job:
     """Read everything that the recipe names, before anything slow starts."""
     recipe = file.recipe
     source = file.resolve(recipe.source.file)
@@ -114,7 +133,21 @@ def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
     )
     for warning in sample_warnings(calibration, evaluation):
         progress.line("warning", warning, "warning")
-    return Job(file, labels, calibration, evaluation, folder, progress)
+    place = find_place(file, progress, engine_python)
+    return Job(file, place, labels, calibration, evaluation, folder, progress)
+
+
+def find_place(file: RecipeFile, progress: Progress, engine_python: Path | None) -> Place:
+    """Where the bundle will run and what measures for it; tells what was asked for."""
+    quantize, target = file.recipe.quantize, TARGETS[file.recipe.target]
+    engine, warning = find_engine(target, engine_python)
+    if target.name != "any":
+        progress.line("target", spell_target(target, quantize))
+    if warning:
+        progress.line("warning", warning, "warning")
+    if quantize.preset:
+        progress.line("preset", spell_preset(quantize.preset))
+    return Place(target, engine)
 
 
 def preprocess_sets(job: Job) -> Sets:
@@ -127,7 +160,8 @@ def preprocess_sets(job: Job) -> Sets:
         "edges": edges,
         "golden": selection.rows(job.evaluation.inputs, golden_rows),
     }
-    paths = {}
+    paths = {"decoded": job.folder / "decoded.npz"}
+    save_tensors(paths["decoded"], job.evaluation.inputs)
     for name, tensors in decoded.items():
         paths[name] = job.folder / f"{name}.npz"
         save_tensors(paths[name], preprocess(tensors, job.file.recipe.preprocess))
@@ -167,6 +201,8 @@ def refer(job: Job, source: Source, sets: Sets) -> Reference:
     if task.metric_name:
         job.progress.line("source", f"{task.metric_name} {reference.metric:.4g}")
     job.progress.line("gate", reference.gate.spell(task))
+    if reference.gate.loosened:
+        job.progress.line("allowed", ", ".join(reference.gate.loosened), "warning")
     return reference
 
 
@@ -179,18 +215,21 @@ def write(
     target: Path,
 ) -> None:
     """Write the bundle aside, load it as a device does, and only then put it at target."""
+    target_of = job.place.target
     origin = provenance(job.file, source.tools)
-    golden = selection.rows(job.evaluation.inputs, reference.golden)
-    made = manifest(job.file, winner, golden, reference, origin)
+    golden = as_sent(
+        selection.rows(job.evaluation.inputs, reference.golden), job.file.recipe.preprocess, winner
+    )
+    companions = make_companions(winner.model, target_of, job.folder)
+    made = manifest(job.file, winner, golden, reference, origin)._replace(
+        target=target_of.name,
+        allowed=reference.gate.loosened,
+        companions=companions.entries,
+    )
     report = make_report(made, reference, verdicts)
-    files = contents(winner, golden, job.labels, report)
+    files = contents(winner, golden, job.labels, report) | companions.files
     aside = job.folder / "bundle"
     bundle.write(aside, made, files)
-    run_in_child("twite_build.pipeline:replay_in_child", {"bundle": str(aside)})
+    with job.progress.running("verify", "the bundle as written"):
+        check_bundle(aside, job.folder / "decoded.npz", reference, job.place.engine, TIMEOUT_S)
     bundle.write(target, made, files, replace=True)
-
-
-def replay_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Load a bundle and replay its golden samples; raises what a device would."""
-    Model(bundle.load(Path(request["bundle"]))).replay()
-    return {}

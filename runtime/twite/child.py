@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,22 @@ def run_in_child(
     *,
     timeout_s: float | None = None,
     on_line: Callable[[str], None] | None = None,
+    on_start: Callable[["subprocess.Popen[str]"], None] | None = None,
+    python: Sequence[str] = (sys.executable, "-m", "twite.child"),
 ) -> dict[str, Any]:
     """Call `package.module:name` with request in a new Python process and return its answer.
 
-    Both are JSON objects. on_line gets each line that the child prints. A TwiteError raised in the
-    child is raised here; a crash, another exception or a time-out raises ChildFailed with the last
-    lines of output. The child never outlives the call.
+    Both are JSON objects. on_line gets each line that the child prints, on_start the process, for
+    whoever must end it from another thread; python is the command of another environment. A
+    TwiteError raised in the child is raised here; a crash, another exception or a time-out raises
+    ChildFailed with the last lines of output. The child never outlives the call.
     """
     with tempfile.TemporaryDirectory(prefix="twite-") as folder:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(dict(request)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
-        code = _run([function, str(asked), str(answered)], tail, timeout_s, on_line)
+        command = [*python, function, str(asked), str(answered)]
+        code = _run(command, tail, timeout_s, on_line, on_start)
         answer = json.loads(answered.read_text()) if answered.exists() else None
         if code is None or code != 0 or answer is None:
             raise ChildFailed(_failure(function, code, timeout_s, tail))
@@ -50,15 +54,16 @@ def run_in_child(
 
 
 def _run(
-    arguments: list[str],
+    command: list[str],
     tail: deque[str],
     timeout_s: float | None,
     on_line: Callable[[str], None] | None,
+    on_start: Callable[["subprocess.Popen[str]"], None] | None,
 ) -> int | None:
     """The child's exit status, or None when it ran out of time."""
     expired = threading.Event()
     with subprocess.Popen(
-        [sys.executable, "-m", "twite.child", *arguments],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,6 +75,8 @@ def _run(
             expired.set()
             child.kill()
 
+        if on_start:
+            on_start(child)
         timer = threading.Timer(timeout_s or 0, expire)
         timer.daemon = True
         if timeout_s is not None:
@@ -95,6 +102,8 @@ def _failure(function: str, code: int | None, timeout_s: float | None, tail: deq
     name = function.rpartition(":")[2]
     if code is None:
         what = f"ran longer than {timeout_s:g} s and was ended"
+    elif code == -signal.SIGKILL:
+        what = "was killed with SIGKILL, most often because memory ran out"
     elif code < 0:
         what = f"crashed with {signal.Signals(-code).name}"
     else:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from twite_build.errors import RecipeError
-from twite_build.gate import Gate, read_gate
 from twite_build.recipe import LADDER, read_labels, read_recipe
+from twite_build.verification.gate import Gate, read_gate
 
 Write = Callable[..., Path]
 

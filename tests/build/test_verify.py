@@ -14,13 +14,13 @@ from twite.manifest import (
 )
 from twite.tensors import Array, Tensors, TensorSpec
 from twite_build.errors import DataError, RecipeError
-from twite_build.gate import Gate
-from twite_build.measure import Answers, measure
-from twite_build.reference import Reference, activation_warning, check_source
-from twite_build.scores import Task
 from twite_build.scratch import load_tensors, save_tensors
 from twite_build.selection import edge_inputs, rows
-from twite_build.verify import judge, tolerance
+from twite_build.verification.gate import Gate
+from twite_build.verification.measure import Answers, measure
+from twite_build.verification.reference import Reference, activation_warning, check_source
+from twite_build.verification.scores import Task
+from twite_build.verification.verify import judge, tolerance
 
 RANDOM = np.random.default_rng(3)
 LABELS = ("a", "b", "c")

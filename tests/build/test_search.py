@@ -12,14 +12,14 @@ from twite.fields import from_table
 from twite.manifest import RegressionPostprocessing
 from twite.tensors import TensorSpec
 from twite_build.errors import ConversionFailed
-from twite_build.gate import Gate
-from twite_build.ladder import Candidate, Sets, attempt, climb
 from twite_build.progress import Progress
 from twite_build.recipe import Quantize
-from twite_build.reference import Reference
-from twite_build.scores import Task
 from twite_build.scratch import load_tensors, save_tensors
+from twite_build.search import Candidate, Sets, attempt, climb
 from twite_build.selection import edge_inputs, rows
+from twite_build.verification.gate import Gate
+from twite_build.verification.reference import Reference
+from twite_build.verification.scores import Task
 
 ROWS = (0, 5, 9)
 
