@@ -4,11 +4,13 @@ operator_versions.json holds what each engine registers; tools/operator_versions
 """
 
 import json
+import struct
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from twite.errors import EngineError
 from twite_build.targets import Target
 
 CUSTOM = ("AudioSpectrogram", "Mfcc", "TFLite_Detection_PostProcess")
@@ -43,12 +45,19 @@ def engines() -> dict[str, Engine]:
 def operators(model: Path) -> list[Operator]:
     """Every node of every graph of a .tflite, read without running it.
 
-    The file must be one that a converter or the quantizer wrote: nothing is checked.
+    Raises EngineError when the file is cut off or no .tflite at all.
     """
+    try:
+        return _operators(model.read_bytes())
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise EngineError(f"{model.name} is not a whole .tflite: {error}") from error
+
+
+def _operators(content: bytes) -> list[Operator]:
     from ai_edge_litert import schema_py_generated as schema
 
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
-    root = schema.Model.GetRootAs(model.read_bytes(), 0)
+    root = schema.Model.GetRootAs(content, 0)
     found = []
     for graph in (root.Subgraphs(i) for i in range(root.SubgraphsLength())):
         for node in (graph.Operators(i) for i in range(graph.OperatorsLength())):

@@ -53,7 +53,7 @@ class Candidate(NamedTuple):
     model: Path
     failure: str | None = None
     layers: tuple[LayerError, ...] = ()
-    worst: tuple[str, ...] = ()
+    steps: tuple[tuple[str, ...], ...] = ()
     float_layers: tuple[str, ...] = ()
 
     @property
@@ -156,23 +156,24 @@ def quantization_task(asked: Search) -> Task:
 def candidate(made: Quantized, asked: Search) -> Candidate:
     """A quantizer that refuses, crashes or gains nothing makes a candidate that fails."""
     failure = made.failure or _gainless(made.model, asked)
-    return Candidate(made.how, made.model, failure, made.layers, made.worst)
+    return Candidate(made.how, made.model, failure, made.layers, made.steps)
 
 
 def relaxed(task: Task, static: Candidate, asked: Search) -> list[Attempt]:
     """Static int8 with its worst layers left float one by one, up to the first that passes.
 
-    Only the last of them is told of; none where the quantizer made no static model.
+    Only the last that was measured is told of; none where the quantizer made no static model.
     """
-    if not static.worst or not asked.wanted.relax:
-        return []
     attempts: list[Attempt] = []
+    steps = static.steps[: asked.wanted.relax]
+    if not steps:
+        return attempts
     with asked.progress.running("relax", "the worst layers left float"):
-        for count, model in enumerate(relax(task, static.worst), start=1):
-            left = static.worst[:count]
-            mixed = Candidate("int8-mixed", model, _gainless(model, asked), float_layers=left)
-            attempts = attempt_all([mixed], asked)
-            if attempts[0].verdict.passed or mixed.failure:
+        for left, model in zip(steps, relax(task, steps), strict=False):
+            if _gainless(model, asked) is not None:
+                continue
+            attempts = attempt_all([Candidate("int8-mixed", model, float_layers=left)], asked)
+            if attempts[0].verdict.passed:
                 break
     return attempts
 
@@ -184,16 +185,13 @@ def attempt_all(candidates: Sequence[Candidate], asked: Search) -> list[Attempt]
 def attempt(candidate: Candidate, asked: Search, on_start: OnStart | None = None) -> Attempt:
     """Measure and judge one candidate."""
     answers, failure = None, candidate.failure
-    failure = failure or operator_problem(candidate.model, asked.place.target)
     if failure is None:
-        sets = {name: asked.sets.paths[name] for name in ("evaluation", "edges", "golden")}
-        folder, place = asked.sets.folder, asked.place.engine
         try:
-            answers = measure(
-                candidate.model, sets, folder, place, asked.wanted.timeout_s, on_start
-            )
+            failure = operator_problem(candidate.model, asked.place.target)
+            if failure is None:
+                answers = _measure(candidate.model, asked, on_start)
         except (EngineError, ChildFailed, ShapeMismatch) as error:
-            failure = _first_line(error, folder)
+            failure = _first_line(error, asked.sets.folder)
     verdict = Verdict(candidate.quantization, failure)
     if answers is not None:
         verdict = judge(candidate.quantization, answers, asked.reference)
@@ -203,6 +201,12 @@ def attempt(candidate: Candidate, asked: Search, on_start: OnStart | None = None
         float_layers=candidate.float_layers,
     )
     return Attempt(candidate, verdict, answers)
+
+
+def _measure(model: Path, asked: Search, on_start: OnStart | None) -> Answers:
+    sets = {name: asked.sets.paths[name] for name in ("evaluation", "edges", "golden")}
+    folder, timeout_s = asked.sets.folder, asked.wanted.timeout_s
+    return measure(model, sets, folder, asked.place.engine, timeout_s, on_start)
 
 
 def timed(asked: Search, attempts: list[Attempt]) -> list[Attempt]:

@@ -131,6 +131,9 @@ def main(arguments: list[str]) -> None:
     except TwiteError as error:
         cls = type(error)
         answer = {"error": f"{cls.__module__}.{cls.__qualname__}", "message": str(error)}
+    except MemoryError:
+        message = f"the child process for '{name}' ran out of memory"
+        answer = {"error": "twite.errors.ChildFailed", "message": message}
     Path(answered).write_text(json.dumps(answer))
 
 

@@ -22,26 +22,66 @@ class LayerError(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """errors in the order of the graph; worst are the names that add most error themselves."""
+    """errors in the order of the graph; steps are the layers to leave float, one step at a time."""
 
     errors: tuple[LayerError, ...]
-    worst: tuple[str, ...]
+    steps: tuple[tuple[str, ...], ...]
+
+
+class _Sums(NamedTuple):
+    """Sums over the values of one layer, enough for an error: how many, Δ², x, x²."""
+
+    size: float
+    missed: float
+    total: float
+    squared: float
+
+    @property
+    def error(self) -> float:
+        if not self.size:
+            return 0.0
+        mean = self.total / self.size
+        spread = self.squared / self.size - mean * mean
+        scale = spread if spread > 0 else self.squared / self.size
+        missed = self.missed / self.size
+        return float(np.sqrt(missed / scale)) if scale else float(np.sqrt(missed))
 
 
 def layer_errors(model: Path, quantized: bytes, samples: Tensors) -> Layers:
     """Run both models on the first samples and compare every layer's output by its name."""
-    first = [{name: array[i : i + 1] for name, array in samples.items()} for i in range(SAMPLES)]
-    first = [sample for sample in first if all(len(array) for array in sample.values())]
-    wanted, came = _outputs(model.read_bytes(), first), _outputs(quantized, first)
+    layers = _layers(model)
+    names = {name for _, name in layers}
+    pair = [_interpreter(content) for content in (model.read_bytes(), quantized)]
+    tensors = [_tensors(interpreter, names) for interpreter in pair]
+    sums: dict[str, _Sums] = {}
+    for i in range(min(SAMPLES, len(next(iter(samples.values()))))):
+        for interpreter in pair:
+            _invoke(interpreter, {name: array[i : i + 1] for name, array in samples.items()})
+        for name in tensors[0].keys() & tensors[1].keys():
+            wanted, came = (_values(*one, name) for one in zip(pair, tensors, strict=True))
+            sums[name] = _added(sums.get(name, _Sums(0, 0, 0, 0)), came, wanted)
     found: dict[str, float] = {}
     added: dict[str, float] = {}
-    for inputs, name in _layers(model):
-        if name in wanted and name in came and wanted[name].shape == came[name].shape:
-            found[name] = _error(came[name], wanted[name])
+    for inputs, name in layers:
+        if name in sums:
+            found[name] = sums[name].error
             before = max((found.get(source, 0.0) for source in inputs), default=0.0)
             added[name] = found[name] - before
+    errors = tuple(LayerError(name, error) for name, error in found.items())
+    return Layers(errors, _steps(added, {name: inputs for inputs, name in layers}))
+
+
+def _steps(added: dict[str, float], sources: dict[str, list[str]]) -> tuple[tuple[str, ...], ...]:
+    """The worst layer, it with those that it reads from, then the worst two, three, …
+
+    A tensor is float only where the layers on both of its sides are.
+    """
     worst = sorted(added, key=lambda name: added[name], reverse=True)
-    return Layers(tuple(LayerError(name, error) for name, error in found.items()), tuple(worst))
+    if not worst:
+        return ()
+    around = dict.fromkeys((worst[0], *(name for name in sources[worst[0]] if name in added)))
+    steps = [tuple(worst[:1]), tuple(around), *(tuple(worst[:n]) for n in range(2, len(worst)))]
+    return tuple(dict.fromkeys(steps))
 
 
 def layer_names(model: Path) -> tuple[str, ...]:
@@ -64,22 +104,46 @@ def _layers(model: Path) -> list[tuple[list[str], str]]:
     return found
 
 
-def _outputs(model: bytes, samples: list[Tensors]) -> dict[str, Array]:
-    """Every tensor's values over the samples, float, without XNNPACK, which keeps none of them."""
+def _interpreter(model: bytes) -> Any:
+    """Without XNNPACK, which keeps none of the values between its layers."""
     from litert_quantizer.utils import tfl_interpreter_utils as interpreters
 
-    interpreter = interpreters.create_tfl_interpreter(
+    return interpreters.create_tfl_interpreter(
         model, use_xnnpack=False, num_threads=1, preserve_all_tensors=True
     )
-    rows: dict[str, list[Array]] = {}
-    for sample in samples:
-        interpreters.invoke_interpreter_signature(interpreter, _as_taken(interpreter, sample))
-        for name, array in interpreters.get_tensor_name_to_content_map(
-            interpreter, dequantize=True
-        ).items():
-            if array.dtype.kind == "f":
-                rows.setdefault(name, []).append(array)
-    return {name: np.stack(arrays) for name, arrays in rows.items() if _same_shape(arrays)}
+
+
+def _tensors(interpreter: Any, names: set[str]) -> dict[str, Any]:
+    """The details of the tensors of these names, each once."""
+    details = interpreter.get_tensor_details()
+    return {detail["name"]: detail for detail in details if detail["name"] in names}
+
+
+def _invoke(interpreter: Any, sample: Tensors) -> None:
+    from litert_quantizer.utils import tfl_interpreter_utils as interpreters
+
+    interpreters.invoke_interpreter_signature(interpreter, _as_taken(interpreter, sample))
+
+
+def _values(interpreter: Any, tensors: dict[str, Any], name: str) -> Array:
+    """What a layer answered last, dequantized, float64; empty where it is no number."""
+    from litert_quantizer.utils import tfl_interpreter_utils as interpreters
+
+    array: Array = interpreters.get_tensor_data(interpreter, tensors[name])
+    return array.astype(np.float64) if array.dtype.kind == "f" else np.zeros(0)
+
+
+def _added(sums: _Sums, came: Array, wanted: Array) -> _Sums:
+    if came.shape != wanted.shape:
+        return sums
+    missed = float(np.sum((came - wanted) ** 2))
+    total, squared = float(wanted.sum()), float(np.sum(wanted**2))
+    return _Sums(
+        sums.size + wanted.size,
+        sums.missed + missed,
+        sums.total + total,
+        sums.squared + squared,
+    )
 
 
 def _as_taken(interpreter: Any, sample: Tensors) -> Tensors:
@@ -93,14 +157,3 @@ def _as_taken(interpreter: Any, sample: Tensors) -> Tensors:
             array = np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max)
         taken[name] = array.astype(detail["dtype"])
     return taken
-
-
-def _same_shape(arrays: list[Array]) -> bool:
-    return all(array.shape == arrays[0].shape for array in arrays)
-
-
-def _error(came: Array, wanted: Array) -> float:
-    exact = wanted.astype(np.float64)
-    difference = float(np.sqrt(np.mean((came - exact) ** 2)))
-    spread = float(exact.std()) or float(np.abs(exact).max(initial=0.0))
-    return difference / spread if spread else difference

@@ -24,15 +24,14 @@ CHILD = "twite_build.quantization.quantize:quantize_in_child"
 class Quantized(NamedTuple):
     """A quantized model, or the reason why there is none.
 
-    layers are the errors of a static one; relaxed the same with 1, 2, … of its worst layers left
-    float, each with the names of those layers.
+    layers are the errors of a static one, steps what to leave float of it when it fails the gate.
     """
 
     how: Quantization
     model: Path
     failure: str | None = None
     layers: tuple[LayerError, ...] = ()
-    worst: tuple[str, ...] = ()
+    steps: tuple[tuple[str, ...], ...] = ()
 
 
 class Task(NamedTuple):
@@ -64,10 +63,12 @@ def quantize_all(task: Task) -> list[Quantized]:
     return [one for share in made for one in share]
 
 
-def relax(task: Task, worst: Sequence[str]) -> list[Path]:
-    """Static int8 with the first 1, 2, … of the worst layers left float, as long as it works."""
-    layers = list(worst[: task.wanted.relax])
-    request = _request(task, ["int8-static"]) | {"relax": layers}
+def relax(task: Task, steps: Sequence[tuple[str, ...]]) -> list[Path]:
+    """Static int8 with the layers of each step left float, up to a step that the quantizer refuses.
+
+    A crash makes it none: static int8 has failed already.
+    """
+    request = _request(task, ["int8-static"]) | {"steps": [list(step) for step in steps]}
     try:
         told = in_parallel(
             lambda asked, on_start: run_in_child(
@@ -97,7 +98,7 @@ def _request(task: Task, hows: Sequence[Quantization]) -> dict[str, Any]:
         "io": task.wanted.io,
         "float_layers": list(task.wanted.float_layers),
         "float_operators": list(task.wanted.float_operators),
-        "relax": [],
+        "steps": [],
     }
 
 
@@ -107,14 +108,14 @@ def _quantized(task: Task, how: Quantization, told: Mapping[str, Any]) -> Quanti
         task.folder / f"{how}.tflite",
         told.get("failure"),
         tuple(LayerError(name, error) for name, error in told.get("layers", [])),
-        tuple(told.get("worst", [])),
+        tuple(tuple(step) for step in told.get("steps", [])),
     )
 
 
 def quantize_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     """The child's side: every recipe asked for, a refusal of one told beside the others."""
     _check_layers(request)
-    if request["relax"]:
+    if request["steps"]:
         return {"relaxed": _relax(request)}
     made: dict[str, Any] = {}
     for how in request["hows"]:
@@ -135,23 +136,25 @@ def _make(request: Mapping[str, Any], how: str) -> dict[str, Any]:
     if how != "int8-static":
         return {}
     found = _layer_errors(model, content, Path(request["samples"]))
-    return {"layers": [list(layer) for layer in found.errors], "worst": list(found.worst)}
+    return {
+        "layers": [list(layer) for layer in found.errors],
+        "steps": [list(step) for step in found.steps],
+    }
 
 
 def _relax(request: Mapping[str, Any]) -> list[str]:
-    layers, kept = request["relax"], tuple(request["float_layers"])
-    operators = tuple(request["float_operators"])
+    kept, operators = tuple(request["float_layers"]), tuple(request["float_operators"])
     ranges = _ranges(request, rules("int8-static", request["io"], kept, operators))
     paths = []
-    for count in range(1, len(layers) + 1):
-        left = (*kept, *layers[:count])
+    for number, step in enumerate(request["steps"], start=1):
+        left = (*kept, *step)
         try:
             content = _quantize(
                 request, rules("int8-static", request["io"], left, operators), ranges
             )
         except ConversionFailed:
             break
-        paths.append(str(Path(request["folder"], f"int8-mixed-{count}.tflite")))
+        paths.append(str(Path(request["folder"], f"int8-mixed-{number}.tflite")))
         save_model(Path(paths[-1]), content)
     return paths
 
