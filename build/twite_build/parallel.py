@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def in_parallel(work: Callable[[Item, OnStart], Result], items: Sequence[Item]) -> list[Result]:
-    """work(item, on_start) for every item, as many at once as there are cores; results in order.
+    """work(item, on_start) for every item, one a core at a time but at least two; in order.
 
     work hands on_start every child process that it starts. When one fails or Ctrl-C comes, the
     children of the others are ended and the first error is raised.
@@ -26,7 +26,7 @@ def in_parallel(work: Callable[[Item, OnStart], Result], items: Sequence[Item]) 
         if ended.is_set():
             child.kill()
 
-    pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))))
+    pool = ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))))
     try:
         running = [pool.submit(work, item, on_start) for item in items]
         return [future.result() for future in running]

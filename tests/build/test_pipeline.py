@@ -21,16 +21,13 @@ from twite.errors import VerificationFailed
 from twite.model import Model
 from twite_build import pipeline
 from twite_build.scratch import load_tensors, save_tensors
-from twite_build.targets import TARGETS
-from twite_build.verification.engines import HERE, find_engine
+from twite_build.verification.engines import HERE
 from twite_build.verification.gate import Gate
 from twite_build.verification.reference import Reference
 from twite_build.verification.scores import Task
 from twite_build.verification.served import check_bundle
 
 Place = Callable[..., Path]
-MADE = ".venvs/tflite-runtime/.made"
-OWN_ENVIRONMENT = Path(__file__).parents[2] / ".venvs" / "tflite-runtime" / "bin" / "python"
 CANDIDATES = ["fp32", "int8-static", "int8-dynamic", "int8-weights", "fp16"]
 
 
@@ -183,28 +180,6 @@ def test_a_preset_a_target_and_what_was_allowed_stand_in_the_bundle(
     )
     assert [classes[0]["class"] for classes in ours] == [c[0]["class"] for c in float_ones]
     assert ours[0][0]["confidence"] == pytest.approx(float_ones[0][0]["confidence"], abs=0.1)
-
-
-def test_a_32_bit_board_is_built_for_on_its_own_engine(recipe: Path, folder: Path) -> None:
-    if not OWN_ENVIRONMENT.exists():
-        pytest.skip(f"cannot run here: CPython 3.11 with tflite-runtime; make {MADE}")
-    options = ("--target", "armv7", "--engine-python", str(OWN_ENVIRONMENT))
-    done = build(recipe, folder / "armv7", *options)
-    assert done.code == 0, done.stderr
-    assert "armv7: 32-bit ARM boards, tflite-runtime, without int8-dynamic" in done.stdout
-    assert "verify     int8-dynamic" not in done.stdout
-    manifest = load(done.target).manifest
-    assert manifest.target == "armv7"
-    assert [(engine.name, engine.version) for engine in manifest.engines] == [
-        ("tflite-runtime", "2.14.0")
-    ]
-
-
-def test_an_engine_that_is_not_here_is_named(tmp_path: Path) -> None:
-    place, warning = find_engine(TARGETS["armv7"], tmp_path / "python")
-    assert place.engine == "ai-edge-litert"
-    assert f"tflite-runtime, which is not in {tmp_path / 'python'}" in str(warning)
-    assert "pip install tflite-runtime==2.14.0" in str(warning)
 
 
 def test_a_bundle_whose_files_say_something_else_is_refused(

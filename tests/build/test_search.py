@@ -20,12 +20,14 @@ from twite_build.scratch import load_tensors, save_tensors
 from twite_build.search import Candidate, Place, Search, Sets, Winner, attempt, search
 from twite_build.selection import edge_inputs, rows
 from twite_build.targets import TARGETS
+from twite_build.verification.engines import find_engine
 from twite_build.verification.gate import Gate
 from twite_build.verification.reference import Reference
 from twite_build.verification.scores import Task
 from twite_build.verification.verify import Verdict
 
 ROWS = (0, 5, 9)
+OWN_ENVIRONMENT = Path(__file__).parents[2] / ".venvs" / "tflite-runtime" / "bin" / "python"
 
 
 class Case:
@@ -205,7 +207,6 @@ def test_refuses_calibration_that_the_model_does_not_take(
     ("child", "reason"),
     [
         ("dies_of_static", "crashed with SIGSEGV"),
-        ("hangs_in_static", "ran longer than 5 s and was ended"),
         ("is_killed_in_static", "was killed with SIGKILL, most often because memory ran out"),
         ("runs_out_of_memory_in_static", "ran out of memory"),
     ],
@@ -214,10 +215,19 @@ def test_a_quantizer_that_fails_is_a_candidate_that_fails(
     trained: Any, tmp_path: Path, faults: None, monkeypatch: Any, child: str, reason: str
 ) -> None:
     monkeypatch.setattr(quantize, "CHILD", f"crashing:{child}")
-    case = Case(trained, "slope", tmp_path, timeout_s=5.0, recipes=("int8-static", "fp16"))
+    case = Case(trained, "slope", tmp_path, recipes=("int8-static", "fp16"))
     winner, verdicts = case.search()
     assert reason in str(verdicts["int8-static"].reason)
     assert winner.verdict.quantization == "fp16"
+
+
+def test_a_quantizer_that_hangs_is_ended(trained: Any, faults: None, monkeypatch: Any) -> None:
+    monkeypatch.setattr(quantize, "CHILD", "crashing:hangs_in_static")
+    folder = trained.folder / "slope"
+    wanted = Quantize(recipes=("int8-static",), timeout_s=2.0)
+    task = quantize.Task(folder / "fp32.tflite", folder / "none.npz", folder, False, wanted)
+    (made,) = quantize.quantize_all(task)
+    assert "ran longer than 2 s and was ended" in str(made.failure)
 
 
 def test_a_fault_is_charged_to_the_recipe_that_has_it(
@@ -274,3 +284,26 @@ def test_a_target_leaves_out_what_is_wrong_on_its_engine(trained: Any, tmp_path:
     only = Case(trained, "slope", tmp_path, recipes=("int8-dynamic",)).on("armv7")
     with pytest.raises(RecipeError, match="refuses every recipe: tflite-runtime 2.14 loads dyn"):
         only.search()
+
+
+def test_a_32_bit_board_is_built_for_on_its_own_engine(trained: Any, tmp_path: Path) -> None:
+    place, warning = find_engine(TARGETS["armv7"], OWN_ENVIRONMENT)
+    if warning:
+        pytest.skip(
+            "cannot run here: CPython 3.11 with tflite-runtime is not in .venvs; "
+            "make .venvs/tflite-runtime/.made"
+        )
+    case = Case(trained, "slope", tmp_path)
+    case.asked = case.asked._replace(place=Place(TARGETS["armv7"], place))
+    winner, verdicts = case.search()
+    assert list(verdicts) == ["fp32", "int8-static", "int8-weights", "fp16"]
+    assert all(verdict.passed for verdict in verdicts.values())
+    assert all((verdict.latency_ms or 0) > 0 for verdict in verdicts.values())
+    assert (winner.answers.engine, winner.answers.engine_version) == ("tflite-runtime", "2.14.0")
+
+
+def test_an_engine_that_is_not_here_is_named(tmp_path: Path) -> None:
+    place, warning = find_engine(TARGETS["armv7"], tmp_path / "python")
+    assert place.engine == "ai-edge-litert"
+    assert f"tflite-runtime, which is not in {tmp_path / 'python'}" in str(warning)
+    assert "pip install tflite-runtime==2.14.0" in str(warning)
