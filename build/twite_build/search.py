@@ -1,6 +1,7 @@
 """The search: every candidate made and measured; the best that passes becomes the bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from twite_build.operators import operator_problem
 from twite_build.parallel import OnStart, in_parallel
 from twite_build.progress import Progress, Tone
 from twite_build.quantization.layers import LayerError
-from twite_build.quantization.quantize import Quantized, Task, quantize_all, relax
+from twite_build.quantization.quantize import Quantized, Task, quantizing, relax
 from twite_build.recipe import Quantize
 from twite_build.scratch import load_tensors
 from twite_build.targets import TARGETS, Target, allowed_recipes
@@ -129,14 +130,16 @@ def check_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> None:
 
 def measured(asked: Search) -> list[Attempt]:
     """float32 first, then every recipe, judged; a static one that fails gets layers left float."""
-    with asked.progress.running("verify", "fp32"):
-        base = attempt_all([Candidate("fp32", asked.model)], asked)[0]
+    task = quantization_task(asked)
+    jobs: list[Callable[[OnStart], Attempt | list[Quantized]]]
+    jobs = [partial(attempt_base, asked), *quantizing(task)]
+    with asked.progress.running("quantize", ", ".join(asked.wanted.recipes)):
+        done = in_parallel(lambda job, on_start: job(on_start), jobs)
+    (base,) = [one for one in done if isinstance(one, Attempt)]
     if not base.verdict.passed:
         tell(base, asked)
         raise VerificationFailed(f"the float32 conversion fails: {base.verdict.reason}")
-    task = quantization_task(asked)
-    with asked.progress.running("quantize", ", ".join(asked.wanted.recipes)):
-        made = [candidate(one, asked) for one in quantize_all(task)]
+    made = [candidate(one, asked) for share in done if isinstance(share, list) for one in share]
     with asked.progress.running("verify", f"{len(made)} candidates"):
         attempts = attempt_all(made, asked)
     for attempt in attempts:
@@ -145,6 +148,10 @@ def measured(asked: Search) -> list[Attempt]:
             attempts = [*attempts, *relaxed(task, attempt.candidate, asked)]
     attempts.sort(key=lambda attempt: ORDER.index(attempt.candidate.quantization))
     return [base, *attempts]
+
+
+def attempt_base(asked: Search, on_start: OnStart) -> Attempt:
+    return attempt(Candidate("fp32", asked.model), asked, on_start)
 
 
 def quantization_task(asked: Search) -> Task:

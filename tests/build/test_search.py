@@ -13,6 +13,7 @@ from twite.manifest import RegressionPostprocessing
 from twite.tensors import TensorSpec
 from twite_build.errors import ConversionFailed, DataError, RecipeError
 from twite_build.explain import explain
+from twite_build.parallel import in_parallel
 from twite_build.progress import Progress
 from twite_build.quantization import quantize
 from twite_build.recipe import Quantize
@@ -226,7 +227,7 @@ def test_a_quantizer_that_hangs_is_ended(trained: Any, faults: None, monkeypatch
     folder = trained.folder / "slope"
     wanted = Quantize(recipes=("int8-static",), timeout_s=2.0)
     task = quantize.Task(folder / "fp32.tflite", folder / "none.npz", folder, False, wanted)
-    (made,) = quantize.quantize_all(task)
+    (made,) = in_parallel(lambda job, on_start: job(on_start), quantize.quantizing(task))[0]
     assert "ran longer than 2 s and was ended" in str(made.failure)
 
 

@@ -4,7 +4,8 @@ Recipes that need the same imports share a child. When one of them crashes or ha
 are made again alone, so that a fault is charged to the recipe that has it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +55,12 @@ def quantize(task: Task, hows: Sequence[Quantization], on_start: OnStart) -> lis
     return [made for how in hows for made in quantize(task, [how], on_start)]
 
 
-def quantize_all(task: Task) -> list[Quantized]:
-    """Every wanted recipe but fp32, in two children: calibration takes as long as the rest."""
+def quantizing(task: Task) -> list[Callable[[OnStart], list[Quantized]]]:
+    """Every wanted recipe but fp32, as the work of two children: calibration takes longest."""
     hows = [how for how in task.wanted.recipes if how != "fp32"]
     static = [how for how in hows if how == "int8-static"]
     shares = [share for share in (static, [how for how in hows if how not in static]) if share]
-    made = in_parallel(lambda share, on_start: quantize(task, share, on_start), shares)
-    return [one for share in made for one in share]
+    return [partial(quantize, task, share) for share in shares]
 
 
 def relax(task: Task, steps: Sequence[tuple[str, ...]]) -> list[Path]:

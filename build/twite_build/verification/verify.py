@@ -72,7 +72,7 @@ class Verdict(NamedTuple):
 
     def spell(self, task: Task) -> str:
         """One line, the columns aligned; what was not measured is left out."""
-        columns = [f"{self.quantization:<14}", "passed " if self.passed else "refused"]
+        columns = [f"{self.quantization:<12}", "passed " if self.passed else "refused"]
         if self.size_bytes is not None:
             columns.append(f"{self.size_bytes:>11,} bytes")
         if self.agreement is not None:
