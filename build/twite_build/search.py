@@ -19,7 +19,7 @@ from twite_build.parallel import OnStart, in_parallel
 from twite_build.progress import Progress, Tone
 from twite_build.quantization.layers import LayerError
 from twite_build.quantization.quantize import Quantized, Task, quantizing, relax
-from twite_build.recipe import Quantize
+from twite_build.recipe import Quantization, Quantize
 from twite_build.scratch import load_tensors
 from twite_build.targets import TARGETS, Target, allowed_recipes
 from twite_build.verification.engines import HERE, EnginePlace
@@ -111,6 +111,22 @@ def search(asked: Search) -> tuple[Winner, tuple[Verdict, ...]]:
 def tell(attempt: Attempt, asked: Search) -> None:
     tone: Tone = "good" if attempt.verdict.passed else "bad"
     asked.progress.line("verify", attempt.verdict.spell(asked.reference.task), tone)
+
+
+def keep(asked: Search, how: Quantization) -> tuple[Winner, tuple[Verdict, ...]]:
+    """A source that is quantized already, as it is.
+
+    Raises VerificationFailed when it fails and UnsupportedTarget as `search` does.
+    """
+    target = asked.place.target
+    problem = operator_problem(asked.model, target) or target.refusal(how)
+    if problem:
+        raise UnsupportedTarget(f"target '{target.name}': {problem}")
+    (found,) = timed(asked, [attempt(Candidate(how, asked.model), asked)])
+    tell(found, asked)
+    if not found.verdict.passed or found.answers is None:
+        raise VerificationFailed(f"the source as it is fails: {found.verdict.reason}")
+    return Winner(asked.model, found.verdict, found.answers), (found.verdict,)
 
 
 def check_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> None:

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -60,3 +61,24 @@ def runs_out_of_memory_in_static(request: Mapping[str, Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_AS, (used, used))
         bytearray(1 << 30)
     return quantize_in_child(request)
+
+
+def hanging_with_a_child(request: Mapping[str, Any]) -> dict[str, Any]:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    sys.stderr.write(f"{child.pid}\n")
+    sys.stderr.flush()
+    time.sleep(600)
+    return {}
+
+
+def with_all_memory(request: Mapping[str, Any]) -> dict[str, Any]:
+    held = []
+    while True:
+        held.append(b"1" * 2**24)
+        time.sleep(0.01)
+
+
+def without_memory_left(request: Mapping[str, Any]) -> dict[str, Any]:
+    # As the system's own guard does it.
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}

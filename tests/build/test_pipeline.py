@@ -19,7 +19,7 @@ import pytest
 from twite.bundle import load, write
 from twite.errors import VerificationFailed
 from twite.model import Model
-from twite_build import pipeline
+from twite_build import conversion
 from twite_build.scratch import load_tensors, save_tensors
 from twite_build.verification.engines import HERE
 from twite_build.verification.gate import Gate
@@ -263,7 +263,7 @@ def test_a_converter_that_dies_is_an_error_and_not_the_end(
 
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    monkeypatch.setitem(pipeline.CONVERTERS, "keras", f"crashing:{converter}")
+    monkeypatch.setitem(conversion.CONVERTERS, "keras", f"crashing:{converter}")
     recipe = place("quadrants")
     assert run(["build", str(recipe), "-o", str(tmp_path / "dist")]) == 1
     assert message in capsys.readouterr().err

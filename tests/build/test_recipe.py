@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twite_build.errors import RecipeError
-from twite_build.options import Options, with_options
+from twite_build.overrides import Overrides, with_overrides
 from twite_build.recipe import LADDER, read_labels, read_recipe
 from twite_build.verification.gate import read_gate
 
@@ -92,7 +92,7 @@ def test_the_gate_takes_the_task_and_the_recipe(write_recipe: Write) -> None:
 def test_allow_loosens_one_limit_by_its_name(write_recipe: Write) -> None:
     file = read_recipe(write_recipe("number"))
     allowed = ("agreement=0.9", "maximum_error", "edges")
-    gate = read_gate(with_options(file, Options(allow=allowed)))
+    gate = read_gate(with_overrides(file, Overrides(allow=allowed)))
     assert (gate.agreement, gate.error, gate.switches) == (0.9, None, ("edges",))
     assert gate.worsening == 0.02
     assert gate.loosened == ("agreement=0.9", "maximum_error", "edges")
@@ -114,35 +114,35 @@ def test_allow_refuses_what_loosens_nothing(
 ) -> None:
     file = read_recipe(write_recipe("number"))
     with pytest.raises(RecipeError, match=message):
-        read_gate(with_options(file, Options(allow=(allowed,))))
+        read_gate(with_overrides(file, Overrides(allow=(allowed,))))
 
 
 def test_a_preset_sets_the_goal_and_flags_win_over_the_recipe(write_recipe: Write) -> None:
     change = ("[postprocess]", '[quantize]\npreset = "edgetpu"\n[postprocess]')
     file = read_recipe(write_recipe("number", change))
-    edgetpu = with_options(file, Options()).recipe.quantize
+    edgetpu = with_overrides(file, Overrides()).recipe.quantize
     assert (edgetpu.recipes, edgetpu.io, edgetpu.relax) == (("int8-static",), "integer", 0)
-    small = with_options(file, Options(preset="small", target="armv7", timeout_s=9.0)).recipe
+    small = with_overrides(file, Overrides(preset="small", target="armv7", timeout_s=9.0)).recipe
     assert (small.quantize.objective, small.quantize.io) == ("size", "float")
     assert "int4-blockwise" in small.quantize.recipes
     assert (small.target, small.quantize.timeout_s) == ("armv7", 9.0)
-    fast = with_options(file, Options(preset="small", objective="latency")).recipe.quantize
+    fast = with_overrides(file, Overrides(preset="small", objective="latency")).recipe.quantize
     assert fast.objective == "latency"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(preset="fats"), "--preset 'fats' is unknown; did you mean 'fast'?"),
-        (Options(target="moon"), "--target 'moon' is unknown; known are any, x86_64"),
-        (Options(objective="price"), "--objective 'price' is unknown; known are latency, size"),
+        (Overrides(preset="fats"), "--preset 'fats' is unknown; did you mean 'fast'?"),
+        (Overrides(target="moon"), "--target 'moon' is unknown; known are any, x86_64"),
+        (Overrides(objective="price"), "--objective 'price' is unknown; known are latency, size"),
     ],
 )
 def test_refuses_an_option_of_another_name(
-    write_recipe: Write, options: Options, message: str
+    write_recipe: Write, options: Overrides, message: str
 ) -> None:
     with pytest.raises(RecipeError, match=re.escape(message)):
-        with_options(read_recipe(write_recipe("number")), options)
+        with_overrides(read_recipe(write_recipe("number")), options)
 
 
 @pytest.mark.parametrize(

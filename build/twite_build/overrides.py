@@ -7,7 +7,7 @@ from twite_build.errors import RecipeError
 from twite_build.recipe import Objective, Preset, Quantize, Recipe, RecipeFile, TargetName
 
 
-class Options(NamedTuple):
+class Overrides(NamedTuple):
     """None leaves what the recipe says; allow is added to the recipe's."""
 
     preset: str | None = None
@@ -17,7 +17,7 @@ class Options(NamedTuple):
     timeout_s: float | None = None
 
 
-def with_options(file: RecipeFile, options: Options) -> RecipeFile:
+def with_overrides(file: RecipeFile, options: Overrides) -> RecipeFile:
     """The recipe with the options in place of its keys; raises RecipeError for an unknown name."""
     recipe = file.recipe
     quantize = _quantize(recipe.quantize, options)
@@ -29,7 +29,7 @@ def with_options(file: RecipeFile, options: Options) -> RecipeFile:
     return file._replace(recipe=changed)
 
 
-def _quantize(quantize: Quantize, options: Options) -> Quantize:
+def _quantize(quantize: Quantize, options: Overrides) -> Quantize:
     from twite_build.quantization.presets import apply_preset
 
     if preset := _known("--preset", options.preset, get_args(Preset)):
