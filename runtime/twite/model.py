@@ -12,6 +12,7 @@ from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
 from twite.postprocess import postprocess
 from twite.preprocess import preprocess
+from twite.quantized import dequantize, quantize
 from twite.tensors import Array, Tensors, TensorSpec
 
 
@@ -60,12 +61,14 @@ class Model:
         return found
 
     def infer(self, tensors: Tensors) -> Tensors:
-        """Decoded tensors to the model's raw outputs."""
-        return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+        """Decoded tensors to the model's raw outputs, integers where it is quantized throughout."""
+        prepared = preprocess(tensors, self.manifest.preprocessing)
+        return self.engine.run(quantize(prepared, self.manifest.inputs))
 
     def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
         """Raw outputs to the JSON document of an answer."""
-        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
+        values = dequantize(outputs, self.manifest.outputs)
+        prediction = postprocess(values, self.manifest.postprocessing, self.bundle.labels)
         return encode(prediction if is_batch else _only(prediction))
 
     def replay(self, most: int | None = None) -> float:
