@@ -26,6 +26,7 @@ class Model:
         self.manifest = bundle.manifest
         _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest)
+        self._scene = bundle.scene()
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -33,7 +34,7 @@ class Model:
         Raises RequestError or below when the body is not what the bundle takes.
         """
         request = self.decode(body, content_type)
-        return self.answer(self.infer(request.tensors), is_batch=request.is_batch)
+        return self.answer(self.infer(request.tensors), request)
 
     def decode(self, body: bytes, content_type: str) -> Decoded:
         """The body's tensors; raises RequestError or below."""
@@ -56,10 +57,21 @@ class Model:
         """Decoded tensors to the model's raw outputs."""
         return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
 
-    def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
-        """Raw outputs to the JSON document of an answer."""
-        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
-        return encode(prediction if is_batch else _only(prediction))
+    def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
+        """Raw outputs to the JSON document of an answer.
+
+        top_k is how many classes or boxes the caller asked for, instead of what the bundle says.
+        """
+        prediction = self.postprocess(outputs, request, top_k)
+        return encode(prediction if request.is_batch else _only(prediction))
+
+    def postprocess(
+        self, outputs: Tensors, request: Decoded, top_k: int | None = None
+    ) -> list[object] | dict[str, object]:
+        """Raw outputs to one prediction a sample, or to a table of tensors."""
+        scene = self._scene and self._scene._replace(frames=request.frames)
+        how = self.manifest.postprocessing
+        return postprocess(outputs, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.

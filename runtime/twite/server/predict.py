@@ -1,5 +1,6 @@
 """`POST /predict`: a body in, a prediction out."""
 
+from twite.decode import Decoded
 from twite.model import Model
 from twite.pool import Work
 from twite.repository import Repository
@@ -22,13 +23,11 @@ def predict_endpoint(repository: Repository) -> Endpoint:
 
 def predict_work(model: Model, body: bytes, content_type: str) -> Work[bytes]:
     """What a prediction needs; a picture takes longer to decode than its bytes say."""
-    is_batch = False
+    decoded: list[Decoded] = []
 
     def decode() -> Tensors:
-        nonlocal is_batch
-        decoded = model.decode(body, content_type)
-        is_batch = decoded.is_batch
-        return decoded.tensors
+        decoded.append(model.decode(body, content_type))
+        return decoded[0].tensors
 
     size = len(body) if not content_type.startswith(PICTURES) else 1 << 30
-    return Work(decode, lambda outputs: model.answer(outputs, is_batch=is_batch), size)
+    return Work(decode, lambda outputs: model.answer(outputs, decoded[0]), size)
