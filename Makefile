@@ -18,7 +18,7 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) .venvs/clients/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -44,12 +44,16 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+	$(COMPILE) $(UPGRADE) locks/clients.in -o locks/clients.txt
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/%/.made: locks/%.txt tools/environment.sh
+	@tools/environment.sh $(@D) $(PYTHON) locks/$*.txt --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<

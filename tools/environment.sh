@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tools/environment.sh FOLDER PYTHON (LOCK | NAME==VERSION)… -- PROJECT…
 # Makes the virtual environment FOLDER: first the hashed LOCKs and what is named with its version,
-# then the PROJECTs, editable.
+# then the PROJECTs, if any, editable.
 set -euo pipefail
 
 folder=$1 python=$2
@@ -36,5 +36,5 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-"${pip[@]}" --no-build-isolation "${@/#/--editable=}"
+[ $# = 0 ] || "${pip[@]}" --no-build-isolation "${@/#/--editable=}"
 touch "$folder/.made"

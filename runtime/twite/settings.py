@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     drain_pause_s: float = 0.0
     drain_timeout_s: float = 8.0
     color: bool = True
+    playground: bool = True
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -42,6 +43,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         "max_body_bytes": _whole(environment, "MAX_BODY_BYTES", 1, 1 << 40),
         "drain_pause_s": _seconds(environment, "DRAIN_PAUSE_S"),
         "drain_timeout_s": _seconds(environment, "DRAIN_TIMEOUT_S"),
+        "playground": _switch(environment, "PLAYGROUND"),
     }
     found: dict[str, Any] = {name: value for name, value in readings.items() if value is not None}
     return Settings(**found, color=not environment.get("NO_COLOR"))
@@ -75,6 +77,15 @@ def _seconds(environment: Mapping[str, str], name: str) -> float | None:
     if not 0 <= value <= 3600:
         raise UsageError(f"{name} is '{text}'; it must be a number of seconds from 0 to 3600")
     return value
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool | None:
+    text = _text(environment, name)
+    if text is None:
+        return None
+    if text not in ("0", "1"):
+        raise UsageError(f"{name} is '{text}'; it must be 0 or 1")
+    return text == "1"
 
 
 def _log_level(environment: Mapping[str, str]) -> str | None:

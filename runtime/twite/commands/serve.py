@@ -17,13 +17,20 @@ def register(commands: Commands) -> None:
     parser.add_argument("--host", help="address to listen on (HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port, 0 for any that is free (PORT, 8080)")
     parser.add_argument("--threads", type=int, help="threads of the engine (TWITE_THREADS)")
+    parser.add_argument(
+        "--no-playground",
+        dest="playground",
+        action="store_const",
+        const=False,
+        help="answer nothing at / (TWITE_PLAYGROUND=0)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     chosen = {
         name: value
-        for name in ("host", "port", "threads", "log_level")
+        for name in ("host", "port", "threads", "log_level", "playground")
         if (value := getattr(options, name)) is not None
     }
     settings = settings._replace(**chosen)

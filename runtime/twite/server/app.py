@@ -1,19 +1,18 @@
 """The application: which endpoint answers, and the one place where an error becomes an answer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from twite.encode import encode_error
 from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError
 from twite.repository import Repository
+from twite.server.dialects import Found, exact_endpoints, finders
 from twite.server.exchange import Answer, Endpoint, Request
-from twite.server.health import health_endpoints
-from twite.server.predict import predict_endpoint
+from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
-Found = Callable[[Request], Endpoint | None]
-"""A dialect whose paths hold names: the endpoint for a request, or None where it has none."""
+DEFAULTS = Settings()
 
 
 class App:
@@ -45,15 +44,16 @@ class App:
                 return endpoint
         methods = sorted(method for method, path in self._endpoints if path == request.path)
         if not methods:
-            raise NotFound(f"there is no {request.path}; POST to /predict, or GET /readyz")
+            hint = "POST to /predict, or GET /openapi.json for all there is"
+            raise NotFound(f"there is no {request.path:.200}; {hint}")
         allowed = ", ".join(methods)
         raise MethodNotAllowed(
             f"{request.path} does not take {request.method}; it takes {allowed}", allowed
         )
 
 
-def make_app(repository: Repository) -> App:
-    return App({**health_endpoints(repository), ("POST", "/predict"): predict_endpoint(repository)})
+def make_app(repository: Repository, settings: Settings = DEFAULTS) -> App:
+    return App(exact_endpoints(repository, settings), finders(repository))
 
 
 def error_answer(error: TwiteError) -> Answer:

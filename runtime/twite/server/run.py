@@ -30,7 +30,7 @@ def serve(bundles: Sequence[Path], settings: Settings) -> None:
     """
     repository = Repository()
     config = Config(
-        make_asgi(make_app(repository), settings.max_body_bytes),
+        make_asgi(make_app(repository, settings), settings.max_body_bytes),
         http="httptools",
         loop="uvloop",
         ws="none",

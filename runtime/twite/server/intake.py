@@ -1,0 +1,90 @@
+"""What the tensor dialects hand to a model: its own tensors, or pictures and texts in their place.
+
+A tensor of the model's own dtype reaches the engine as it came. What is more comfortable goes
+through the bundle's preprocessing first: encoded pictures, pixels, texts, and a row of features.
+"""
+
+import numpy as np
+
+from twite.arrays import conform
+from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
+from twite.manifest import ImagePreprocessing, Manifest, TextPreprocessing
+from twite.tensors import Array, DType, Tensors, TensorSpec
+
+PIXELS = "uint8"
+
+# A picture of a few bytes becomes a tensor of a megabyte, so their number needs its own bound.
+MOST_PICTURES = 100
+
+
+def image_of(spec: TensorSpec, manifest: Manifest) -> ImagePreprocessing | None:
+    """The preprocessing that makes this input from a picture."""
+    how = manifest.preprocessing
+    return how if isinstance(how, ImagePreprocessing) and how.input == spec.name else None
+
+
+def text_of(spec: TensorSpec, manifest: Manifest) -> TextPreprocessing | None:
+    """The preprocessing that makes this input from a text."""
+    how = manifest.preprocessing
+    return how if isinstance(how, TextPreprocessing) and how.input == spec.name else None
+
+
+def takes_bytes(spec: TensorSpec, manifest: Manifest) -> bool:
+    return bool(image_of(spec, manifest) or text_of(spec, manifest))
+
+
+def take_array(array: Array, dtype: DType, spec: TensorSpec, manifest: Manifest) -> Array:
+    """An array that was sent as dtype, checked; nothing is copied where it fits already.
+
+    dtype is the input's own, or uint8 for the pixels of a picture. Raises RequestError.
+    """
+    wanted = spec._replace(dtype=dtype)
+    if image := image_of(spec, manifest):
+        wanted = wanted._replace(shape=(-1, image.height, image.width, image.channels))
+    how = manifest.preprocessing
+    allowed = not isinstance(how, ImagePreprocessing) and how.nonfinite == "allow"
+    array = conform(array, wanted, f"input '{spec.name}'", nonfinite_allowed=allowed)
+    wanted.check(array)
+    if not array.size:
+        raise ShapeMismatch(f"input '{spec.name}' holds no numbers; the model takes {wanted}")
+    if text := text_of(spec, manifest):
+        from twite.text import check_tokens
+
+        check_tokens(array, text)
+    return array
+
+
+def take_bytes(items: list[bytes], spec: TensorSpec, manifest: Manifest) -> Array:
+    """Encoded pictures to pixels (N, height, width, channels), or texts to their word numbers."""
+    where = f"input '{spec.name}'"
+    if not items:
+        raise ShapeMismatch(f"{where} is empty; it must hold at least one element")
+    if image := image_of(spec, manifest):
+        if len(items) > MOST_PICTURES:
+            raise RequestError(f"{where} has {len(items)} pictures; send at most {MOST_PICTURES}")
+        return _pixels(items, image)
+    if text := text_of(spec, manifest):
+        from twite.text import encode_texts
+
+        try:
+            return encode_texts([item.decode() for item in items], text)
+        except UnicodeDecodeError as error:
+            raise RequestError(f"{where} holds a text that is not UTF-8: {error}") from error
+    raise RequestError(f"{where} is bytes; the model takes {spec}")
+
+
+def check_batches(tensors: Tensors, manifest: Manifest) -> None:
+    """Inputs that count samples must all have as many."""
+    batched = [spec.name for spec in manifest.inputs if spec.is_batched]
+    if len({len(tensors[name]) for name in batched}) > 1:
+        came = ", ".join(f"'{name}' {len(tensors[name])}" for name in batched)
+        raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")
+
+
+def _pixels(pictures: list[bytes], image: ImagePreprocessing) -> Array:
+    try:
+        from twite.images import decode_image
+    except ImportError as error:
+        message = f"{error.name} is not installed, so no picture can be read"
+        raise UnsupportedMedia(f'{message}: pip install "twite[image]"') from error
+    return np.stack([decode_image(picture, image) for picture in pictures])
