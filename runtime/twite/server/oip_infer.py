@@ -59,7 +59,7 @@ async def infer(served: Served, request: Request) -> Answer:
 
     def decode() -> Tensors:
         length = json_length(request)
-        if length == 0:
+        if length is None:
             outputs = tuple(Output(spec.name, True) for spec in model.manifest.outputs)
             wanted.append(Wanted(None, outputs))
             return _raw_input(body, model)
@@ -75,15 +75,15 @@ async def infer(served: Served, request: Request) -> Answer:
     return await served.pool.run(Work(decode, answer, size))
 
 
-def json_length(request: Request) -> int:
-    """How many bytes of the body are JSON; 0 is a body that is all one input."""
+def json_length(request: Request) -> int | None:
+    """How many bytes of the body are JSON; None where the body is all one input."""
     text = request.headers.get(LENGTH_HEADER)
     if text is None:
         return len(request.body)
     if not (text.isascii() and text.isdigit() and int(text[:20]) <= len(request.body)):
         came = f"{LENGTH_HEADER} is {text!r:.40}"
         raise RequestError(f"{came}; it must be 0 to {len(request.body)}, the bytes of the body")
-    return int(text)
+    return int(text) or None
 
 
 def _raw_input(body: memoryview, model: Model) -> Tensors:

@@ -45,7 +45,8 @@ async def predict(served: Served, request: Request) -> Answer:
         return tensors
 
     def answer(outputs: Tensors) -> Answer:
-        return encode(outputs, layout[0])
+        in_order = {spec.name: outputs[spec.name] for spec in model.manifest.outputs}
+        return encode(in_order, layout[0])
 
     size = 1 << 30 if model.manifest.preprocessing.kind == "image" else len(body)
     return await served.pool.run(Work(decode, answer, size))

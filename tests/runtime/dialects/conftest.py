@@ -1,0 +1,42 @@
+"""Every dialect over one application, in this process, with models of many kinds."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from twite.repository import Repository
+from twite.server.app import make_app
+from twite.server.exchange import Answer, Request
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def repository(bundles: Path, wire_bundles: list[Path]) -> Iterator[Repository]:
+    repository = Repository()
+    repository.load([bundles / "iris", bundles / "digits", *wire_bundles])
+    yield repository
+    repository.close()
+
+
+@pytest.fixture(scope="session")
+def ask(repository: Repository) -> Iterator[Ask]:
+    """ask(METHOD, PATH, body, headers, query); a body that is no bytes is sent as JSON."""
+    app, loop = make_app(repository), asyncio.new_event_loop()
+
+    def ask(
+        method: str,
+        path: str,
+        body: object = b"",
+        headers: dict[str, str] | None = None,
+        query: str = "",
+    ) -> Answer:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"content-type": "application/json"} if headers is None else headers
+        return loop.run_until_complete(app(Request(method, path, sent, content, query)))
+
+    yield ask
+    loop.close()
