@@ -15,16 +15,18 @@ from twite.settings import Settings
 Found = Callable[[Request], Endpoint | None]
 """A dialect whose paths hold names: the endpoint for a request, or None where it has none."""
 
+Models = tuple[Served, ...]
+
 
 def exact_endpoints(repository: Repository, settings: Settings) -> dict[tuple[str, str], Endpoint]:
     """The paths without a name in them."""
     endpoints = {
         **health_endpoints(repository),
         ("POST", "/predict"): predict_endpoint(repository),
-        ("GET", "/openapi.json"): _openapi(repository),
+        ("GET", "/openapi.json"): _made_once(repository, _openapi),
     }
     if settings.playground:
-        endpoints["GET", "/"] = _playground(repository)
+        endpoints["GET", "/"] = _made_once(repository, _playground)
     return endpoints
 
 
@@ -62,25 +64,28 @@ def _tensorflow_serving(repository: Repository) -> Found:
     return TensorFlowServing(repository).find
 
 
-def _models(repository: Repository) -> tuple[Served, ...]:
-    if not repository.models:
-        raise NotReady("the model is still loading; try again in a second")
-    return repository.models
+def _openapi(models: Models) -> Answer:
+    from twite.server.openapi import openapi_document
+
+    return Answer(200, openapi_document(models))
 
 
-def _openapi(repository: Repository) -> Endpoint:
-    async def openapi(request: Request) -> Answer:
-        from twite.server.openapi import openapi_document
+def _playground(models: Models) -> Answer:
+    from twite.server.playground import playground_page
 
-        return Answer(200, openapi_document(_models(repository)))
-
-    return openapi
+    return playground_page(models)
 
 
-def _playground(repository: Repository) -> Endpoint:
-    async def playground(request: Request) -> Answer:
-        from twite.server.playground import playground_page
+def _made_once(repository: Repository, make: Callable[[Models], Answer]) -> Endpoint:
+    """A document about the models, made when it is first asked for; NotReady before they are."""
+    made: list[tuple[Models, Answer]] = []
 
-        return playground_page(_models(repository))
+    async def document(request: Request) -> Answer:
+        models = repository.models
+        if not models:
+            raise NotReady("the model is still loading; try again in a second")
+        if not made or made[0][0] is not models:
+            made[:] = [(models, make(models))]
+        return made[0][1]
 
-    return playground
+    return document

@@ -59,16 +59,14 @@ def flatten(value: object, shape: Shape, where: str) -> list[Any]:
         raise RequestError(f"{where} is {name_json(value)}; it must be a list")
     if len(value) == prod(shape) and not (value and isinstance(value[0], list)):
         return value
-    level: list[Any] = value
-    for depth, size in enumerate(shape):
-        if depth and set(map(type, level)) != {list}:
+    level: list[Any] = [value]
+    for size in shape:
+        if set(map(type, level)) != {list} or set(map(len, level)) != {size}:
             break
-        sizes = set(map(len, level)) if depth else {len(level)}
-        if sizes != {size}:
-            break
-        level = list(chain.from_iterable(level)) if depth else level
+        level = list(chain.from_iterable(level))
     else:
-        return level
+        if shape:
+            return level
     came = f"{spell_shape(shape_of(value))} at its first entries"
     raise ShapeMismatch(f"{where} is {came}; its shape says {spell_shape(shape)}")
 

@@ -163,6 +163,8 @@ def test_text_is_bytes(ask: Ask) -> None:
         ({"shape": [1, 4]}, "its shape says (1, 4)"),
         ({"shape": [-1, 3]}, "must be a list of whole numbers"),
         ({"shape": [0, 3], "data": []}, "holds no numbers"),
+        ({"shape": [], "data": []}, "its shape says ()"),
+        ({"shape": [], "data": [1]}, "is () float32; the model takes (N, 3) float32"),
         ({"shape": [True, 3]}, "must be a list of whole numbers"),
         ({"shape": [2**40, 2**40]}, "must be a list of whole numbers"),
         ({"shape": None}, "must be a list of whole numbers"),
