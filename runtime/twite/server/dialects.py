@@ -23,6 +23,7 @@ def exact_endpoints(repository: Repository, settings: Settings) -> dict[tuple[st
     endpoints = {
         **health_endpoints(repository),
         ("POST", "/predict"): predict_endpoint(repository),
+        ("GET", "/metrics"): _metrics(repository),
         ("GET", "/openapi.json"): _made_once(repository, _openapi),
     }
     if settings.playground:
@@ -62,6 +63,19 @@ def _tensorflow_serving(repository: Repository) -> Found:
     from twite.server.tfserving import TensorFlowServing
 
     return TensorFlowServing(repository).find
+
+
+def _metrics(repository: Repository) -> Endpoint:
+    made: list[Endpoint] = []
+
+    async def metrics(request: Request) -> Answer:
+        if not made:
+            from twite.server.metrics import metrics_endpoints
+
+            made.append(metrics_endpoints(repository)["GET", "/metrics"])
+        return await made[0](request)
+
+    return metrics
 
 
 def _openapi(models: Models) -> Answer:

@@ -11,7 +11,7 @@ from twite.server.documents import dump
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.server.oip_infer import infer
 from twite.server.oip_tensors import DATATYPES
-from twite.server.paths import ModelPath, model_path
+from twite.server.paths import ModelPath, model_path, names, versions
 from twite.server.report import report_answer
 from twite.tensors import TensorSpec
 
@@ -56,14 +56,25 @@ class OpenInference:
             raise NotFound(f"there is no model '{path.name}'")
         if path.action == "infer":
             return await infer(served, request)
-        return report_answer(served) if path.action == "report" else Answer(200, _metadata(served))
+        return report_answer(served) if path.action == "report" else self._metadata(served)
+
+    def _metadata(self, served: Served) -> Answer:
+        manifest = served.model.manifest
+        table = {
+            "name": served.name,
+            "versions": versions(self._repository, served.name),
+            "platform": PLATFORM,
+            "inputs": [_tensor(spec, served.model) for spec in manifest.inputs],
+            "outputs": [_tensor(spec, served.model) for spec in manifest.outputs],
+        }
+        return Answer(200, dump(table))
 
     async def _server(self, request: Request) -> Answer:
         body = {"name": "twite", "version": twite.__version__, "extensions": EXTENSIONS}
         return Answer(200, dump(body))
 
     async def _models(self, request: Request) -> Answer:
-        return Answer(200, dump({"models": [served.name for served in self._repository.models]}))
+        return Answer(200, dump({"models": names(self._repository)}))
 
 
 def _check_method(request: Request, allowed: str) -> None:
@@ -71,19 +82,6 @@ def _check_method(request: Request, allowed: str) -> None:
         raise MethodNotAllowed(
             f"{request.path:.200} does not take {request.method}; it takes {allowed}", allowed
         )
-
-
-def _metadata(served: Served) -> bytes:
-    manifest = served.model.manifest
-    return dump(
-        {
-            "name": served.name,
-            "versions": [served.version],
-            "platform": PLATFORM,
-            "inputs": [_tensor(spec, served.model) for spec in manifest.inputs],
-            "outputs": [_tensor(spec, served.model) for spec in manifest.outputs],
-        }
-    )
 
 
 def _tensor(spec: TensorSpec, model: Model) -> dict[str, object]:

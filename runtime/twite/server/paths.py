@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from twite.repository import Repository
+
 
 class ModelPath(NamedTuple):
     """`/v2/models/NAME[/versions/VERSION | /labels/LABEL][/ACTION]`; action is '' for none."""
@@ -24,3 +26,13 @@ def model_path(path: str, prefix: str) -> ModelPath | None:
     if not name or len(rest) > 1 or not all(selected.values()):
         return None
     return ModelPath(name, selected.get("versions"), selected.get("labels"), "".join(rest))
+
+
+def names(repository: Repository) -> list[str]:
+    """The names of the models, each once."""
+    return list(dict.fromkeys(served.name for served in repository.models))
+
+
+def versions(repository: Repository, name: str) -> list[str]:
+    """The versions in which the model of this name is served."""
+    return [served.version for served in repository.models if served.name == name]

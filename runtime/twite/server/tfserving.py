@@ -7,13 +7,13 @@ from twite.errors import MethodNotAllowed, NotFound
 from twite.repository import Repository, Served
 from twite.server.documents import dump
 from twite.server.exchange import Answer, Endpoint, Request
-from twite.server.paths import ModelPath, model_path
+from twite.server.paths import ModelPath, model_path, names, versions
 from twite.server.tfserving_predict import SIGNATURE, predict
 from twite.tensors import DType, TensorSpec
 
 PREFIX = "/v1/models/"
 LABEL = "stable"
-"""The one label of the one version that is served."""
+"""The label of the newest version."""
 
 VERBS = {"predict": "POST", "": "GET"}
 
@@ -63,10 +63,12 @@ class TensorFlowServing:
             return await predict(served, request)
         if path.action == "metadata":
             return Answer(200, _metadata(served))
-        return Answer(200, _status(served, self._repository.state == "ready"))
+        is_one = path.version or path.label
+        found = [served.version] if is_one else versions(self._repository, served.name)
+        return Answer(200, _status(served.name, found, self._repository.state == "ready"))
 
     async def _models(self, request: Request) -> Answer:
-        return Answer(200, dump({"models": [served.name for served in self._repository.models]}))
+        return Answer(200, dump({"models": names(self._repository)}))
 
 
 def _check_method(request: Request, allowed: str) -> None:
@@ -76,11 +78,11 @@ def _check_method(request: Request, allowed: str) -> None:
         )
 
 
-def _status(served: Served, is_ready: bool) -> bytes:
+def _status(name: str, found: list[str], is_ready: bool) -> bytes:
     state = "AVAILABLE" if is_ready else "UNLOADING"
     status = {"error_code": "OK", "error_message": ""}
-    version = {"version": served.version, "state": state, "status": status}
-    return dump({"name": served.name, "ready": is_ready, "model_version_status": [version]})
+    statuses = [{"version": version, "state": state, "status": status} for version in found]
+    return dump({"name": name, "ready": is_ready, "model_version_status": statuses})
 
 
 def _metadata(served: Served) -> bytes:

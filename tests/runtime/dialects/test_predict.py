@@ -25,7 +25,7 @@ def test_a_model_is_named_in_the_path(ask: Ask) -> None:
     assert classes(ask, "")[0]["class"] == "7"
     answer = ask("POST", "/predict/pair", {"inputs": {"left": [[1, 2, 3]], "right": [[1]]}})
     assert json.loads(answer.body)["prediction"] == {"rows": [9.0], "total": [[2.0, 3.0, 4.0]]}
-    assert b"name one in the path" in ask("POST", "/predict", {"features": [1, 2, 3]}).body
+    assert b"name one of them" in ask("POST", "/predict", {"features": [1, 2, 3]}).body
     assert ask("POST", "/predict/irsi", {}).status == 404
     assert ask("GET", "/predict/iris").headers == (("allow", "POST"),)
 
