@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from twite.bundle import npy, write
+from twite.decode import request_format
 from twite.engine import Engine
 from twite.manifest import (
     EngineVersion,
+    FeaturePreprocessing,
     Golden,
+    ImagePreprocessing,
     Manifest,
     Preprocessing,
     Provenance,
@@ -19,6 +22,7 @@ from twite.manifest import (
     TextPreprocessing,
 )
 from twite.preprocess import preprocess
+from twite.quantized import quantize
 
 MARK = "cannot run here: "
 
@@ -69,14 +73,18 @@ def bundles() -> Path:
 
 @pytest.fixture(scope="session")
 def wire_bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Version 3 of `every` dtype, of a `pair` of inputs and outputs, and of `words` from text."""
+    """Models of tests/runtime/models in version 3; grey and whole are integers throughout."""
     folder = tmp_path_factory.mktemp("wire")
     words = TextPreprocessing("text", "tokens", length=4, buckets=100)
     tensors = TensorPreprocessing("tensors")
+    grey = ImagePreprocessing("image", "image", height=2, width=2, channels=1)
+    whole = FeaturePreprocessing("features", "values", mean=(10.0,), scale=(2.0,))
     return [
         bundle_of("every", folder, tensors),
         bundle_of("pair", folder, tensors),
         bundle_of("words", folder, words),
+        bundle_of("grey", folder, grey),
+        bundle_of("whole", folder, whole),
     ]
 
 
@@ -84,12 +92,6 @@ def bundle_of(name: str, folder: Path, how: Preprocessing) -> Path:
     """A bundle of runtime/models/NAME.tflite with one golden sample of ones."""
     model = Path(__file__).parent / "runtime" / "models" / f"{name}.tflite"
     engine = Engine(model, 1)
-    inputs = {
-        spec.name: np.ones((1, *spec.shape[1:]), np.dtype(spec.dtype)) for spec in engine.inputs
-    }
-    outputs = engine.run(preprocess(inputs, how))
-    golden = {f"golden/in.{key}.npy": npy(array) for key, array in inputs.items()}
-    golden |= {f"golden/out.{key}.npy": npy(array) for key, array in outputs.items()}
     manifest = Manifest(
         "twite-bundle",
         1,
@@ -101,15 +103,24 @@ def bundle_of(name: str, folder: Path, how: Preprocessing) -> Path:
         how,
         TensorPostprocessing("tensors"),
         {},
-        Golden(
-            1,
-            {key: f"golden/in.{key}.npy" for key in inputs},
-            {key: f"golden/out.{key}.npy" for key in outputs},
-            dict.fromkeys(outputs, 0.0),
-        ),
+        Golden(1, {}, {}, {}),
         (EngineVersion(engine.name, engine.version, "any"),),
         Provenance("made by hand", "0" * 64, "0" * 64, {}),
         {},
     )
-    write(folder / name, manifest, {"model.tflite": model.read_bytes(), **golden})
+    inputs = {
+        spec.name: np.ones((1, *spec.shape[1:]), spec.dtype)
+        for spec in request_format(manifest).inputs
+    }
+    outputs = engine.run(quantize(preprocess(inputs, how), engine.inputs))
+    golden = {f"golden/in.{key}.npy": npy(array) for key, array in inputs.items()}
+    golden |= {f"golden/out.{key}.npy": npy(array) for key, array in outputs.items()}
+    names = Golden(
+        1,
+        {key: f"golden/in.{key}.npy" for key in inputs},
+        {key: f"golden/out.{key}.npy" for key in outputs},
+        dict.fromkeys(outputs, 0.0),
+    )
+    contents = {"model.tflite": model.read_bytes(), **golden}
+    write(folder / name, manifest._replace(golden=names), contents)
     return folder / name

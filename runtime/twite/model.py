@@ -9,9 +9,11 @@ from twite.decode import Decoded, decode, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
+from twite.manifest import FeaturePreprocessing, Manifest
 from twite.postprocess import postprocess
 from twite.preprocess import preprocess
-from twite.tensors import Array, Tensors, TensorSpec
+from twite.quantized import dequantize, quantize
+from twite.tensors import Array, DType, Tensors, TensorSpec
 
 
 class Model:
@@ -27,6 +29,7 @@ class Model:
         _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest)
         self._scene = bundle.scene()
+        self._integers = _integer_features(self.manifest)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -54,8 +57,15 @@ class Model:
         return found
 
     def infer(self, tensors: Tensors) -> Tensors:
-        """Decoded tensors to the model's raw outputs."""
-        return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+        """Decoded tensors to the model's raw outputs, integers where it is quantized throughout.
+
+        Features that come as the integers of a quantized input are prepared already.
+        """
+        name, dtype = self._integers
+        is_prepared = name in tensors and tensors[name].dtype == dtype
+        how = self.manifest.preprocessing
+        prepared = tensors if is_prepared else preprocess(tensors, how)
+        return self.engine.run(quantize(prepared, self.manifest.inputs))
 
     def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
         """Raw outputs to the JSON document of an answer.
@@ -71,7 +81,8 @@ class Model:
         """Raw outputs to one prediction a sample, or to a table of tensors."""
         scene = self._scene and self._scene._replace(frames=request.frames)
         how = self.manifest.postprocessing
-        return postprocess(outputs, how, self.bundle.labels, scene=scene, top_k=top_k)
+        values = dequantize(outputs, self.manifest.outputs)
+        return postprocess(values, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self, most: int | None = None) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.
@@ -89,6 +100,15 @@ class Model:
             for name, tolerance in self.manifest.golden.tolerance.items():
                 _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)
         return fastest
+
+
+def _integer_features(manifest: Manifest) -> tuple[str, DType]:
+    """The name and dtype of the features where the model takes them as integers; '' for none."""
+    how = manifest.preprocessing
+    for spec in manifest.inputs:
+        if isinstance(how, FeaturePreprocessing) and spec.name == how.input and spec.quantization:
+            return spec.name, spec.dtype
+    return "", "float32"
 
 
 def _only(prediction: list[object] | dict[str, object]) -> object:

@@ -5,6 +5,8 @@
 every.tflite: an input and an output of each dtype that TensorFlow converts, (N, 2) to (N, 1, 2).
 pair.tflite: (N, 3) and (N, 1) float32 to their sum (N, 3) and its rows' sums (N,).
 words.tflite: (N, 4) int32 to the same numbers as float32.
+whole.tflite: (N, 2) int8 to their halves (N, 2) int8, quantized from -1 to 1.
+grey.tflite: pictures (N, 2, 2, 1) uint8 to the mean of a picture (N, 1) uint8, from 0 to 1.
 """
 
 import os
@@ -32,6 +34,28 @@ def words(tokens: Any) -> dict[str, Any]:
     return {"echo": tf.cast(tokens, tf.float32)}
 
 
+def whole(values: Any) -> dict[str, Any]:
+    return {"half": tf.matmul(values, tf.constant([[0.5, 0], [0, 0.5]]))}
+
+
+def grey(image: Any) -> dict[str, Any]:
+    return {"mean": tf.reduce_mean(image, axis=(1, 2))}
+
+
+def write_integers(name: str, function: Any, spec: Any, dtype: Any, lowest: float) -> None:
+    """A model of integers throughout, for values from lowest to 1."""
+    module = tf.Module()
+    concrete = tf.function(function, input_signature=[spec]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    shape = (1, *spec.shape[1:])
+    samples = [tf.fill(shape, tf.constant(value)) for value in (lowest, 1.0)]
+    converter.representative_dataset = lambda: ([sample] for sample in samples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = dtype
+    (FOLDER / f"{name}.tflite").write_bytes(converter.convert())
+
+
 def write(name: str, function: Any, *inputs: Any) -> None:
     module = tf.Module()
     concrete = tf.function(function, input_signature=inputs).get_concrete_function()
@@ -47,3 +71,5 @@ write(
     tf.TensorSpec((None, 1), tf.float32, "right"),
 )
 write("words", words, tf.TensorSpec((None, 4), tf.int32, "tokens"))
+write_integers("whole", whole, tf.TensorSpec((None, 2), tf.float32, "values"), tf.int8, -1.0)
+write_integers("grey", grey, tf.TensorSpec((None, 2, 2, 1), tf.float32, "image"), tf.uint8, 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from twite.arrays import conform
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.manifest import ImagePreprocessing, Manifest, TextPreprocessing
+from twite.quantized import dequantize
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
 PIXELS = "uint8"
@@ -36,7 +37,8 @@ def takes_bytes(spec: TensorSpec, manifest: Manifest) -> bool:
 def take_array(array: Array, dtype: DType, spec: TensorSpec, manifest: Manifest) -> Array:
     """An array that was sent as dtype, checked; nothing is copied where it fits already.
 
-    dtype is the input's own, or uint8 for the pixels of a picture. Raises RequestError.
+    dtype is the input's own, uint8 for the pixels of a picture, or float32 for the real values
+    that a quantized input stands for. Raises RequestError.
     """
     wanted = spec._replace(dtype=dtype)
     if image := image_of(spec, manifest):
@@ -51,6 +53,9 @@ def take_array(array: Array, dtype: DType, spec: TensorSpec, manifest: Manifest)
         from twite.text import check_tokens
 
         check_tokens(array, text)
+    if image and spec.quantization and spec.dtype == PIXELS == dtype:
+        # Preprocessing would take them for pixels; it ends in these very integers again.
+        return dequantize({spec.name: array}, (spec,))[spec.name]
     return array
 
 

@@ -11,6 +11,7 @@ from twite.manifest import ClassPostprocessing
 from twite.model import Model
 from twite.pool import Work
 from twite.postprocess import confidences
+from twite.quantized import dequantize
 from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
@@ -214,6 +215,7 @@ def encode(outputs: Tensors, wanted: Wanted, served: Served) -> Answer:
     for output in wanted.outputs:
         array = outputs[output.name]
         if output.classes and (how := _classes_of(output.name, served.model)):
+            array = dequantize(outputs, served.model.manifest.outputs)[output.name]
             array = _best(array, output.classes, how, served.model.bundle.labels)
         entry: dict[str, object] = {
             "name": output.name,

@@ -42,7 +42,7 @@ def accepted(spec: TensorSpec, manifest: Manifest) -> list[str]:
     found = [DATATYPES[spec.dtype]]
     if image_of(spec, manifest):
         found.append(DATATYPES[PIXELS])
-    elif spec.quantization:
+    if spec.quantization:
         found.append("FP32")
     if takes_bytes(spec, manifest):
         found.append(BYTES)

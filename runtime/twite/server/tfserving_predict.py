@@ -11,6 +11,7 @@ from twite.errors import RequestError
 from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Work
+from twite.quantized import dequantize
 from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
@@ -45,7 +46,8 @@ async def predict(served: Served, request: Request) -> Answer:
         return tensors
 
     def answer(outputs: Tensors) -> Answer:
-        in_order = {spec.name: outputs[spec.name] for spec in model.manifest.outputs}
+        values = dequantize(outputs, model.manifest.outputs)
+        in_order = {spec.name: values[spec.name] for spec in model.manifest.outputs}
         return encode(in_order, layout[0])
 
     size = 1 << 30 if model.manifest.preprocessing.kind == "image" else len(body)

@@ -49,7 +49,7 @@ def refused(ask: Ask, model: str, body: object, status: int = 400) -> str:
         ("/v2/health/ready", b'{"ready":true}'),
         ("/v2/models/iris/ready", b'{"name":"iris","ready":true}'),
         ("/v2/models/iris/versions/1/ready", b'{"name":"iris","ready":true}'),
-        ("/v2/models", b'{"models":["iris","digits","every","pair","words"]}'),
+        ("/v2/models", b'{"models":["iris","digits","every","pair","words","grey","whole"]}'),
         (
             "/v2/models/iris",
             (

@@ -34,7 +34,7 @@ def test_one_status_satisfies_both_protocols(ask: Ask, path: str) -> None:
 
 
 def test_the_models_are_listed(ask: Ask) -> None:
-    listed = b'{"models":["iris","digits","every","pair","words"]}'
+    listed = b'{"models":["iris","digits","every","pair","words","grey","whole"]}'
     assert ask("GET", "/v1/models") == Answer(200, listed)
 
 
