@@ -10,11 +10,13 @@ from twite.bundle import npy, write
 from twite.decode import request_format
 from twite.engine import Engine
 from twite.manifest import (
+    BoxPostprocessing,
     EngineVersion,
     FeaturePreprocessing,
     Golden,
     ImagePreprocessing,
     Manifest,
+    Postprocessing,
     Preprocessing,
     Provenance,
     TensorPostprocessing,
@@ -73,11 +75,14 @@ def bundles() -> Path:
 
 @pytest.fixture(scope="session")
 def wire_bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Models of tests/runtime/models in version 3; grey and whole are integers throughout."""
+    """The models of tests/runtime/models, in version 3."""
     folder = tmp_path_factory.mktemp("wire")
     words = TextPreprocessing("text", "tokens", length=4, buckets=100)
     tensors = TensorPreprocessing("tensors")
     grey = ImagePreprocessing("image", "image", height=2, width=2, channels=1)
+    colour = ImagePreprocessing("image", "image", height=16, width=16, channels=3)
+    boxes = BoxPostprocessing("boxes", boxes="boxes", scores="scores")
+    anchors = npy(np.tile(np.float32([0.5, 0.5, 1, 1]), (2, 1)))
     whole = FeaturePreprocessing("features", "values", mean=(10.0,), scale=(2.0,))
     return [
         bundle_of("every", folder, tensors),
@@ -85,10 +90,17 @@ def wire_bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         bundle_of("words", folder, words),
         bundle_of("grey", folder, grey),
         bundle_of("whole", folder, whole),
+        bundle_of("spots", folder, colour, boxes, **{"anchors.npy": anchors}),
     ]
 
 
-def bundle_of(name: str, folder: Path, how: Preprocessing) -> Path:
+def bundle_of(
+    name: str,
+    folder: Path,
+    how: Preprocessing,
+    answer: Postprocessing = TensorPostprocessing("tensors"),  # noqa: B008
+    **files: bytes,
+) -> Path:
     """A bundle of runtime/models/NAME.tflite with one golden sample of ones."""
     model = Path(__file__).parent / "runtime" / "models" / f"{name}.tflite"
     engine = Engine(model, 1)
@@ -101,7 +113,7 @@ def bundle_of(name: str, folder: Path, how: Preprocessing) -> Path:
         engine.inputs,
         engine.outputs,
         how,
-        TensorPostprocessing("tensors"),
+        answer,
         {},
         Golden(1, {}, {}, {}),
         (EngineVersion(engine.name, engine.version, "any"),),
@@ -121,6 +133,6 @@ def bundle_of(name: str, folder: Path, how: Preprocessing) -> Path:
         {key: f"golden/out.{key}.npy" for key in outputs},
         dict.fromkeys(outputs, 0.0),
     )
-    contents = {"model.tflite": model.read_bytes(), **golden}
+    contents = {"model.tflite": model.read_bytes(), **golden, **files}
     write(folder / name, manifest._replace(golden=names), contents)
     return folder / name

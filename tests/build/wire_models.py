@@ -6,6 +6,7 @@ every.tflite: an input and an output of each dtype that TensorFlow converts, (N,
 pair.tflite: (N, 3) and (N, 1) float32 to their sum (N, 3) and its rows' sums (N,).
 words.tflite: (N, 4) int32 to the same numbers as float32.
 whole.tflite: (N, 2) int8 to their halves (N, 2) int8, quantized from -1 to 1.
+spots.tflite: pictures (N, 16, 16, 3) float32 to the same boxes (N, 2, 4) and scores (N, 2, 1).
 grey.tflite: pictures (N, 2, 2, 1) uint8 to the mean of a picture (N, 1) uint8, from 0 to 1.
 """
 
@@ -32,6 +33,12 @@ def pair(left: Any, right: Any) -> dict[str, Any]:
 
 def words(tokens: Any) -> dict[str, Any]:
     return {"echo": tf.cast(tokens, tf.float32)}
+
+
+def spots(image: Any) -> dict[str, Any]:
+    nothing = tf.reduce_mean(image, axis=(1, 2, 3))[:, None, None] * 0.0
+    boxes = tf.constant([[[0.0, 0, 8, 8], [4, 4, 4, 4]]])
+    return {"boxes": boxes + nothing, "scores": tf.constant([[[3.0], [1.0]]]) + nothing}
 
 
 def whole(values: Any) -> dict[str, Any]:
@@ -70,6 +77,7 @@ write(
     tf.TensorSpec((None, 3), tf.float32, "left"),
     tf.TensorSpec((None, 1), tf.float32, "right"),
 )
+write("spots", spots, tf.TensorSpec((None, 16, 16, 3), tf.float32, "image"))
 write("words", words, tf.TensorSpec((None, 4), tf.int32, "tokens"))
 write_integers("whole", whole, tf.TensorSpec((None, 2), tf.float32, "values"), tf.int8, -1.0)
 write_integers("grey", grey, tf.TensorSpec((None, 2, 2, 1), tf.float32, "image"), tf.uint8, 0.0)

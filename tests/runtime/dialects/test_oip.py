@@ -49,7 +49,10 @@ def refused(ask: Ask, model: str, body: object, status: int = 400) -> str:
         ("/v2/health/ready", b'{"ready":true}'),
         ("/v2/models/iris/ready", b'{"name":"iris","ready":true}'),
         ("/v2/models/iris/versions/1/ready", b'{"name":"iris","ready":true}'),
-        ("/v2/models", b'{"models":["iris","digits","every","pair","words","grey","whole"]}'),
+        (
+            "/v2/models",
+            b'{"models":["iris","digits","every","pair","words","grey","whole","spots"]}',
+        ),
         (
             "/v2/models/iris",
             (
@@ -62,6 +65,11 @@ def refused(ask: Ask, model: str, body: object, status: int = 400) -> str:
 )
 def test_health_and_metadata_to_the_byte(ask: Ask, path: str, body: bytes) -> None:
     assert ask("GET", path) == Answer(200, body)
+
+
+def test_the_models_are_listed(ask: Ask, repository: Repository) -> None:
+    names = [served.name for served in repository.models]
+    assert json.loads(ask("GET", "/v2/models").body) == {"models": names}
 
 
 def test_the_server_names_its_extensions(ask: Ask) -> None:
