@@ -3,7 +3,7 @@
 set -euo pipefail
 
 missing=()
-for pair in chromium:chromium chromedriver:chromium-driver; do
+for pair in npm:npm chromium:chromium chromedriver:chromium-driver; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
