@@ -30,7 +30,8 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--no-proxy-server",
-    "--force-prefers-reduced-motion",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 
 
@@ -62,14 +63,18 @@ class Browser:
     def run(self, script: str, *arguments: object) -> Any:
         return self.command("execute/sync", {"script": script, "args": [*arguments]})
 
-    def wait(self, condition: str, what: str = "") -> Any:
-        """What the JavaScript expression becomes when it is true."""
-        deadline = time.monotonic() + DEADLINE_S
+    def wait(self, condition: str) -> Any:
+        """What the JavaScript expression becomes when it is true; it may fail until then."""
+        deadline, last = time.monotonic() + DEADLINE_S, ""
         while time.monotonic() < deadline:
-            if found := self.run(f"return {condition}"):
-                return found
+            try:
+                if found := self.run(f"return {condition}"):
+                    return found
+                last = str(self.run("return document.querySelector('#status')?.textContent"))
+            except AssertionError as error:
+                last = str(error)
             time.sleep(0.05)
-        raise AssertionError(f"never true: {condition} {what}; status: {self.text('#status')}")
+        raise AssertionError(f"never true: {condition}; last seen: {last}")
 
     def text(self, selector: str) -> str:
         return str(self.run("return document.querySelector(arguments[0]).textContent", selector))

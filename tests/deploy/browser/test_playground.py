@@ -1,5 +1,6 @@
 """The playground in a real browser: every input, every answer, every barrier."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ SEVEN = ROOT / "examples/digits/seven.png"
 CLIENTS = ROOT / ".venvs/clients"
 ARROW_DOWN, ARROW_RIGHT, DELETE = "\ue015", "\ue014", "\ue017"
 ASKED = "document.querySelector('#facts').textContent.includes('Round trip')"
+AXE = (
+    "axe.run().then((r) => JSON.stringify([r.violations.map((v) =>"
+    " [v.id, v.nodes.map((n) => n.html)]), r.passes.length]))"
+)
 A_SEVEN = [(0.3, 0.2), (0.5, 0.2), (0.7, 0.2), (0.6, 0.45), (0.5, 0.65), (0.45, 0.85)]
 
 
@@ -87,6 +92,32 @@ def test_boxes_are_drawn_on_the_picture(page: Any) -> None:
         "return d.filter((v, i) => i % 4 == 2 && v < 30 && d[i - 2] > 240 && d[i - 1] > 200).length"
     )
     assert yellow > 10
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(page: Any, way: str) -> None:
+    choose(page, "spots")
+    page.run(
+        "const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));"
+        "const data = new DataTransfer();"
+        "data.items.add(new File([bytes], 'seven.png', { type: 'image/png' }));"
+        "const event = arguments[1] === 'drop' ? new DragEvent('drop', { dataTransfer: data })"
+        " : new ClipboardEvent('paste', { clipboardData: data });"
+        "(arguments[1] === 'drop' ? document.querySelector('#drop') : document)"
+        ".dispatchEvent(event)",
+        base64.b64encode(SEVEN.read_bytes()).decode(),
+        way,
+    )
+    assert status_after(page) == "2 found"
+
+
+def test_the_camera_takes_a_picture(page: Any) -> None:
+    choose(page, "spots")
+    page.click("#camera")
+    page.wait("document.querySelector('#video').videoWidth > 0")
+    page.click("#shoot")
+    assert status_after(page) == "2 found"
+    assert page.run("return document.querySelector('#viewfinder').hidden")
 
 
 def test_features_have_a_form_with_an_example(page: Any) -> None:
@@ -167,10 +198,7 @@ def test_axe_finds_no_barrier(page: Any, dark: bool) -> None:
         if model == "digits":
             page.draw("#pad", A_SEVEN)
             status_after(page)
-        found = page.devtools(
-            "Runtime.evaluate",
-            expression="axe.run().then((r) => JSON.stringify(r.violations.map((v) => "
-            "[v.id, v.nodes.map((n) => n.html)])))",
-            awaitPromise=True,
-        )
-        assert json.loads(found["result"]["value"]) == [], model
+        found = page.devtools("Runtime.evaluate", expression=AXE, awaitPromise=True)
+        violations, passed = json.loads(found["result"]["value"])
+        assert violations == [], model
+        assert passed > 10

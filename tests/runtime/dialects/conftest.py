@@ -27,6 +27,9 @@ def ask(repository: Repository) -> Iterator[Ask]:
     """ask(METHOD, PATH, body, headers, query); a body that is no bytes is sent as JSON."""
     app, loop = make_app(repository), asyncio.new_event_loop()
 
+    async def answer(request: Request) -> Answer:
+        return await app(request)
+
     def ask(
         method: str,
         path: str,
@@ -36,7 +39,7 @@ def ask(repository: Repository) -> Iterator[Ask]:
     ) -> Answer:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"content-type": "application/json"} if headers is None else headers
-        return loop.run_until_complete(app(Request(method, path, sent, content, query)))
+        return loop.run_until_complete(answer(Request(method, path, sent, content, query)))
 
     yield ask
     loop.close()

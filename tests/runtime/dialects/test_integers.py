@@ -1,5 +1,6 @@
 """Models of integers throughout: raw for the Open Inference Protocol, real values for people."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twite.server.exchange import Answer
+from twite.repository import Repository
+from twite.server.app import make_app
+from twite.server.exchange import Answer, Request
 
 Ask = Callable[..., Answer]
 
@@ -48,6 +51,22 @@ def test_raw_bytes_of_a_quantized_picture_are_the_tensor(ask: Ask) -> None:
     headers = {"inference-header-content-length": "0"}
     answer = ask("POST", "/v2/models/grey/infer", pixels.tobytes(), headers)
     assert answer.body[-1] == 135
+
+
+def test_raw_and_real_requests_never_share_an_inference(repository: Repository) -> None:
+    app = make_app(repository)
+    pixels = [0, 100, 200, 240]
+    raw = {"name": "image", "shape": [1, 2, 2, 1], "datatype": "UINT8", "data": pixels}
+    real = {**raw, "datatype": "FP32", "data": [0.0, 0.1, 0.2, 0.3]}
+    bodies = [json.dumps({"inputs": [each]}).encode() for each in (raw, real)] * 20
+
+    async def ask_all() -> list[Answer]:
+        path = "/v2/models/grey/infer"
+        return await asyncio.gather(*(app(Request("POST", path, {}, body)) for body in bodies))
+
+    answers = asyncio.run(ask_all())
+    means = [json.loads(answer.body)["outputs"][0]["data"] for answer in answers]
+    assert means == [[135], [38]] * 20
 
 
 def test_people_get_real_values(ask: Ask) -> None:
