@@ -125,14 +125,10 @@ def bundle_of(
         for spec in request_format(manifest).inputs
     }
     outputs = engine.run(quantize(preprocess(inputs, how), engine.inputs))
-    golden = {f"golden/in.{key}.npy": npy(array) for key, array in inputs.items()}
-    golden |= {f"golden/out.{key}.npy": npy(array) for key, array in outputs.items()}
-    names = Golden(
-        1,
-        {key: f"golden/in.{key}.npy" for key in inputs},
-        {key: f"golden/out.{key}.npy" for key in outputs},
-        dict.fromkeys(outputs, 0.0),
-    )
-    contents = {"model.tflite": model.read_bytes(), **golden, **files}
-    write(folder / name, manifest._replace(golden=names), contents)
+    contents = {f"golden/in.{key}.npy": npy(array) for key, array in inputs.items()}
+    contents |= {f"golden/out.{key}.npy": npy(array) for key, array in outputs.items()}
+    ins = {key: f"golden/in.{key}.npy" for key in inputs}
+    outs = {key: f"golden/out.{key}.npy" for key in outputs}
+    manifest = manifest._replace(golden=Golden(1, ins, outs, dict.fromkeys(outputs, 0.0)))
+    write(folder / name, manifest, {"model.tflite": model.read_bytes(), **contents, **files})
     return folder / name

@@ -8,7 +8,7 @@ from twite.manifest import Manifest
 from twite.repository import Served
 from twite.server import openapi_schemas as schemas
 from twite.server.documents import dump
-from twite.server.predict import RANKED
+from twite.server.predict import MOST, RANKED
 from twite.server.report import REPORT
 
 Operation = dict[str, Any]
@@ -105,7 +105,7 @@ def _predict(manifest: Manifest) -> Operation:
         "name": "top_k",
         "in": "query",
         "description": "how many to answer, best first",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+        "schema": {"type": "integer", "minimum": 1, "maximum": MOST},
     }
     return operation | {"parameters": [top_k]}
 

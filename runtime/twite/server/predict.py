@@ -13,6 +13,8 @@ from twite.tensors import Tensors
 PICTURES = ("image/", "multipart/")
 PREFIX = "/predict/"
 RANKED = ("classes", "boxes")
+MOST = 1_000_000
+"""What `?top_k=` may ask for; a bundle that has fewer answers them all."""
 
 
 def predict_endpoint(repository: Repository, name: str | None = None) -> Endpoint:
@@ -48,11 +50,11 @@ def read_top_k(query: str, model: Model) -> int | None:
         key, _, text = pair.partition("=")
         if key != "top_k":
             continue
-        if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
-            raise RequestError(f"top_k is {text!r:.40}; it must be a whole number from 1")
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST):
+            raise RequestError(f"top_k is {text!r:.40}; it must be a whole number from 1 to {MOST}")
         if (kind := model.manifest.postprocessing.kind) not in RANKED:
             raise RequestError(f"top_k counts classes or boxes; this bundle answers {kind}")
-        return int(text[:9])
+        return int(text)
     return None
 
 

@@ -23,12 +23,20 @@ def repository(bundles: Path, wire_bundles: list[Path]) -> Iterator[Repository]:
 
 
 @pytest.fixture(scope="session")
-def ask(repository: Repository) -> Iterator[Ask]:
-    """ask(METHOD, PATH, body, headers, query); a body that is no bytes is sent as JSON."""
+def together(repository: Repository) -> Iterator[Callable[..., list[Answer]]]:
+    """Answer several requests at once; a pool hands its answers to one event loop."""
     app, loop = make_app(repository), asyncio.new_event_loop()
 
-    async def answer(request: Request) -> Answer:
-        return await app(request)
+    async def answer_all(requests: tuple[Request, ...]) -> list[Answer]:
+        return await asyncio.gather(*(app(request) for request in requests))
+
+    yield lambda *requests: loop.run_until_complete(answer_all(requests))
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def ask(together: Callable[..., list[Answer]]) -> Ask:
+    """ask(METHOD, PATH, body, headers, query); a body that is no bytes is sent as JSON."""
 
     def ask(
         method: str,
@@ -39,7 +47,7 @@ def ask(repository: Repository) -> Iterator[Ask]:
     ) -> Answer:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"content-type": "application/json"} if headers is None else headers
-        return loop.run_until_complete(answer(Request(method, path, sent, content, query)))
+        (answer,) = together(Request(method, path, sent, content, query))
+        return answer
 
-    yield ask
-    loop.close()
+    return ask

@@ -1,6 +1,5 @@
 """Models of integers throughout: raw for the Open Inference Protocol, real values for people."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twite.repository import Repository
-from twite.server.app import make_app
 from twite.server.exchange import Answer, Request
 
 Ask = Callable[..., Answer]
@@ -53,18 +50,15 @@ def test_raw_bytes_of_a_quantized_picture_are_the_tensor(ask: Ask) -> None:
     assert answer.body[-1] == 135
 
 
-def test_raw_and_real_requests_never_share_an_inference(repository: Repository) -> None:
-    app = make_app(repository)
+def test_raw_and_real_requests_together_are_answered_as_alone(
+    together: Callable[..., list[Answer]],
+) -> None:
     pixels = [0, 100, 200, 240]
     raw = {"name": "image", "shape": [1, 2, 2, 1], "datatype": "UINT8", "data": pixels}
     real = {**raw, "datatype": "FP32", "data": [0.0, 0.1, 0.2, 0.3]}
     bodies = [json.dumps({"inputs": [each]}).encode() for each in (raw, real)] * 20
-
-    async def ask_all() -> list[Answer]:
-        path = "/v2/models/grey/infer"
-        return await asyncio.gather(*(app(Request("POST", path, {}, body)) for body in bodies))
-
-    answers = asyncio.run(ask_all())
+    answers = together(*(Request("POST", "/v2/models/grey/infer", {}, body) for body in bodies))
+    assert {answer.status for answer in answers} == {200}, answers
     means = [json.loads(answer.body)["outputs"][0]["data"] for answer in answers]
     assert means == [[135], [38]] * 20
 
