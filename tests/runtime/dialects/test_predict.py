@@ -37,9 +37,7 @@ def test_top_k_is_how_many_classes_are_answered(ask: Ask, query: str, count: int
     assert found == sorted(found, key=lambda each: -each["confidence"])
 
 
-@pytest.mark.parametrize(
-    "query", ["top_k=0", "top_k=-1", "top_k=x", "top_k=", "top_k=1.5", "top_k=1000001"]
-)
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1.5", "1000001"])
 def test_a_wrong_top_k_is_refused(ask: Ask, text: str) -> None:
     answer = ask("POST", "/predict/digits", SEVEN.read_bytes(), PNG, f"top_k={text}")
     assert answer.status == 400
