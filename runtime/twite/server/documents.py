@@ -14,7 +14,7 @@ from twite.errors import RequestError
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def parse_object(body: bytes | memoryview) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object in body; raises RequestError."""
     global _loads
     _loads = _loads or _fastest()
@@ -23,7 +23,7 @@ def parse_object(body: bytes | memoryview) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise RequestError(f"the body is not JSON: byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
-        if not bytes(body).strip():
+        if not body.strip():
             raise RequestError("the body is empty; it must be a JSON object") from error
         place = f"line {error.lineno}, column {error.colno}"
         raise RequestError(f"the body is not JSON: {error.msg} at {place}") from error
@@ -42,10 +42,10 @@ def dump(value: object) -> bytes:
     return _encoder.encode(value).encode()
 
 
-_loads: Callable[[bytes | memoryview], Any] | None = None
+_loads: Callable[[bytes], Any] | None = None
 
 
-def _fastest() -> Callable[[bytes | memoryview], Any]:
+def _fastest() -> Callable[[bytes], Any]:
     try:
         import orjson
     except ImportError:
@@ -56,8 +56,8 @@ def _fastest() -> Callable[[bytes | memoryview], Any]:
 _decode = json.JSONDecoder(parse_constant=lambda name: _refuse(name)).decode
 
 
-def _standard(body: bytes | memoryview) -> Any:
-    return _decode(bytes(body).decode())
+def _standard(body: bytes) -> Any:
+    return _decode(body.decode())
 
 
 def _refuse(name: str) -> NoReturn:

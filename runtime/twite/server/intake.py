@@ -9,6 +9,7 @@ import numpy as np
 from twite.arrays import conform
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.manifest import ImagePreprocessing, Manifest, TextPreprocessing
+from twite.model import Model
 from twite.quantized import dequantize
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
@@ -78,12 +79,14 @@ def take_bytes(items: list[bytes], spec: TensorSpec, manifest: Manifest) -> Arra
     raise RequestError(f"{where} is bytes; the model takes {spec}")
 
 
-def check_batches(tensors: Tensors, manifest: Manifest) -> None:
-    """Inputs that count samples must all have as many."""
-    batched = [spec.name for spec in manifest.inputs if spec.is_batched]
-    if len({len(tensors[name]) for name in batched}) > 1:
-        came = ", ".join(f"'{name}' {len(tensors[name])}" for name in batched)
+def check_batches(tensors: Tensors, model: Model) -> None:
+    """Inputs that count samples must all have as many, and no more than one request may."""
+    batched = [spec.name for spec in model.manifest.inputs if spec.is_batched]
+    counts = {name: len(tensors[name]) for name in batched}
+    if len(set(counts.values())) > 1:
+        came = ", ".join(f"'{name}' {count}" for name, count in counts.items())
         raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")
+    model.bounds.check_batch(max(counts.values(), default=1))
 
 
 def _pixels(pictures: list[bytes], image: ImagePreprocessing) -> Array:

@@ -64,9 +64,11 @@ async def infer(served: Served, request: Request) -> Answer:
             outputs = tuple(Output(spec.name, True) for spec in model.manifest.outputs)
             wanted.append(Wanted(None, outputs))
             return _raw_input(body, model)
-        table = parse_object(body[:length])
+        text = request.body if length == len(body) else request.body[:length]
+        model.bounds.check_json(text)
+        table = parse_object(text)
         wanted.append(_wanted(table, model))
-        return _inputs(table, body, length, model)
+        return _inputs(table, text, body[length:], model)
 
     def answer(outputs: Tensors) -> Answer:
         return encode(outputs, wanted[0], served)
@@ -92,15 +94,17 @@ def _raw_input(body: memoryview, model: Model) -> Tensors:
     if len(inputs) != 1:
         names = ", ".join(spec.name for spec in inputs)
         raise RequestError(f"a body without JSON is for models of one input; this one has {names}")
-    return {inputs[0].name: from_raw(body, inputs[0], model.manifest)}
+    tensors = {inputs[0].name: from_raw(body, inputs[0], model.manifest)}
+    check_batches(tensors, model)
+    return tensors
 
 
-def _inputs(table: dict[str, Any], body: memoryview, length: int, model: Model) -> Tensors:
+def _inputs(table: dict[str, Any], text: bytes, binary: memoryview, model: Model) -> Tensors:
     specs = {spec.name: spec for spec in model.manifest.inputs}
     inputs = _tables(table.get("inputs"), "inputs")
-    may_hold_booleans = any(word in bytes(body[:length]) for word in (b"true", b"false"))
+    may_hold_booleans = b"true" in text or b"false" in text
     tensors: Tensors = {}
-    place = length
+    place = 0
     for entry in inputs:
         spec = _known(entry.get("name"), specs, tensors)
         shape, datatype = _shape(entry.get("shape"), spec), entry.get("datatype")
@@ -116,22 +120,22 @@ def _inputs(table: dict[str, Any], body: memoryview, length: int, model: Model) 
                 may_hold_booleans=may_hold_booleans,
             )
             continue
-        content = _slice(body, place, size, spec)
+        content = _slice(binary, place, size, spec)
         place += len(content)
         tensors[spec.name] = from_binary(content, shape, str(datatype), spec, model.manifest)
-    _check_complete(tensors, specs, len(body) - place)
-    check_batches(tensors, model.manifest)
+    _check_complete(tensors, specs, len(binary) - place)
+    check_batches(tensors, model)
     return tensors
 
 
-def _slice(body: memoryview, place: int, size: object, spec: TensorSpec) -> memoryview:
-    if type(size) is not int or not 0 <= size <= len(body) - place:
-        left = len(body) - place
+def _slice(binary: memoryview, place: int, size: object, spec: TensorSpec) -> memoryview:
+    if type(size) is not int or not 0 <= size <= len(binary) - place:
+        left = len(binary) - place
         raise RequestError(
             f"input '{spec.name}' has binary_data_size {size!r:.40}; {left} bytes are left of the "
             f"body behind the JSON ({LENGTH_HEADER} says where that ends)"
         )
-    return body[place : place + size]
+    return binary[place : place + size]
 
 
 def _known(name: object, specs: dict[str, TensorSpec], tensors: Tensors) -> TensorSpec:

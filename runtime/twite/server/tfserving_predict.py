@@ -35,6 +35,7 @@ async def predict(served: Served, request: Request) -> Answer:
     layout: list[Literal["row", "column"]] = []
 
     def decode() -> Tensors:
+        model.bounds.check_json(body)
         columns = read_columns(parse_object(body), model)
         layout.append(columns.layout)
         may_hold_booleans = b"true" in body or b"false" in body
@@ -42,7 +43,7 @@ async def predict(served: Served, request: Request) -> Answer:
             spec.name: _tensor(columns.values[spec.name], spec, model, may_hold_booleans)
             for spec in model.manifest.inputs
         }
-        check_batches(tensors, model.manifest)
+        check_batches(tensors, model)
         return tensors
 
     def answer(outputs: Tensors) -> Answer:

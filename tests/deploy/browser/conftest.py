@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -213,20 +214,38 @@ def wait_for(process: "subprocess.Popen[bytes]", log: Path, pattern: str) -> str
     raise AssertionError(f"never came: {pattern}: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def url(
-    bundles: Path, wire_bundles: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The page of a server with every kind of model, digits first."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    paths = [bundles / "digits", bundles / "iris", *wire_bundles]
-    command = [sys.executable, "-m", "twite", "serve", *map(str, paths), "--port", "0"]
+@contextmanager
+def serving(bundles: list[Path], folder: Path, **environment: str) -> Iterator[str]:
+    """The address of the page of a server in a process of its own."""
+    log = folder / "log"
+    command = [sys.executable, "-m", "twite", "serve", *map(str, bundles), "--port", "0"]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            command, stderr=stderr, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            stderr=stderr,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            start_new_session=True,
         )
     try:
         yield wait_for(process, log, r"on (http://[^ ,]+)") + "/"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(DEADLINE_S)
+
+
+@pytest.fixture(scope="session")
+def url(
+    bundles: Path, wire_bundles: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A server with every kind of model, digits first."""
+    paths = [bundles / "digits", bundles / "iris", *wire_bundles]
+    with serving(paths, tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture
+def locked_url(bundles: Path, tmp_path: Path) -> Iterator[str]:
+    """A server of iris alone that wants an API key."""
+    with serving([bundles / "iris"], tmp_path, TWITE_API_KEY="open-sesame") as address:
+        yield address

@@ -27,7 +27,7 @@ def page(browser: Any, url: str) -> Iterator[Any]:
     browser.logged("browser")
     browser.requested()
     browser.go(url)
-    browser.wait("document.querySelector('#model').options.length > 1")
+    browser.wait("document.querySelector('#model')?.options.length > 1")
     yield browser
     complaints = [entry for entry in browser.logged("browser") if entry["level"] == "SEVERE"]
     assert [entry["message"] for entry in complaints if "status of 4" not in entry["message"]] == []

@@ -54,17 +54,20 @@ def refused(ask: Ask, model: str, body: object, status: int = 400) -> str:
             b'{"models":["iris","digits","every","pair","words","grey","whole","spots"]}',
         ),
         (
-            "/v2/models/iris",
+            "/v2/models/pair",
             (
-                b'{"name":"iris","versions":["1"],"platform":"litert_tflite","inputs":[{"name":'
-                b'"features","datatype":"FP32","shape":[-1,3]}],"outputs":[{"name":"petal_length",'
-                b'"datatype":"FP32","shape":[-1,1]}]}'
+                b'{"name":"pair","versions":["3"],"platform":"litert_tflite","inputs":['
+                b'{"name":"left","datatype":"FP32","shape":[-1,3]},'
+                b'{"name":"right","datatype":"FP32","shape":[-1,1]}],"outputs":['
+                b'{"name":"rows","datatype":"FP32","shape":[-1]},'
+                b'{"name":"total","datatype":"FP32","shape":[-1,3]}]}'
             ),
         ),
     ],
 )
 def test_health_and_metadata_to_the_byte(ask: Ask, path: str, body: bytes) -> None:
-    assert ask("GET", path) == Answer(200, body)
+    answer = ask("GET", path)
+    assert (answer.status, answer.body) == (200, body)
 
 
 def test_the_models_are_listed(ask: Ask, repository: Repository) -> None:
@@ -209,11 +212,11 @@ def test_a_wrong_input_is_told_what_was_wanted(
         ({"inputs": [ROW, ROW]}, "input 'features' comes twice"),
         ({"inputs": [ROW], "id": 7}, "id is 7; it must be text"),
         ({"inputs": [ROW], "outputs": []}, "outputs is empty"),
-        ({"inputs": [ROW], "outputs": [{"name": "x"}]}, "no output 'x'; known are petal_length"),
+        ({"inputs": [ROW], "outputs": [{"name": "x"}]}, "no output 'x'; known are prediction"),
         (
             {
                 "inputs": [ROW],
-                "outputs": [{"name": "petal_length", "parameters": {"classification": 1}}],
+                "outputs": [{"name": "prediction", "parameters": {"classification": 1}}],
             },
             "has no classes",
         ),
@@ -227,6 +230,12 @@ def test_inputs_must_count_the_same_samples(ask: Ask) -> None:
     one = tensor("right", [1, 1], "FP32", [10])
     message = refused(ask, "pair", {"inputs": [LEFT, one]})
     assert "differ in their number of samples: 'left' 2, 'right' 1" in message
+
+
+def test_more_samples_than_one_request_may_hold_are_refused(ask: Ask) -> None:
+    rows = tensor("features", [1025, 3], "FP32", [1.0] * 3075)
+    message = refused(ask, "iris", {"inputs": [rows]}, 413)
+    assert "1025 samples came; one request may have 1024" in message
 
 
 def test_words_that_are_none_never_reach_the_engine(ask: Ask) -> None:
@@ -244,7 +253,7 @@ def test_another_method_is_405_and_names_the_one(ask: Ask) -> None:
     for method, path in (("GET", "/v2/models/iris/infer"), ("POST", "/v2/models/iris")):
         answer = ask(method, path)
         assert answer.status == 405
-        assert answer.headers == (("allow", "GET" if method == "POST" else "POST"),)
+        assert dict(answer.headers)["allow"] == ("GET" if method == "POST" else "POST")
 
 
 def test_the_report_comes_from_the_bundle_and_may_load_nothing(ask: Ask, bundles: Path) -> None:

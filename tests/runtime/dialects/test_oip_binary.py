@@ -117,7 +117,7 @@ def test_a_body_without_json_is_the_only_input(ask: Ask) -> None:
     rows = np.float32([[5.1, 3.5, 0.2], [6.0, 3.0, 1.5]])
     answer = ask("POST", "/v2/models/iris/infer", rows.tobytes(), {LENGTH: "0"})
     length = int(dict(answer.headers)[LENGTH])
-    assert json.loads(answer.body[:length])["outputs"][0]["shape"] == [2, 1]
+    assert json.loads(answer.body[:length])["outputs"][0]["shape"] == [2]
     assert len(answer.body) == length + 8
     answer = ask("POST", "/v2/models/digits/infer", SEVEN.read_bytes(), {LENGTH: "0"})
     logits = np.frombuffer(answer.body[int(dict(answer.headers)[LENGTH]) :], np.float32)

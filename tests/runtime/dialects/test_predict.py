@@ -27,7 +27,7 @@ def test_a_model_is_named_in_the_path(ask: Ask) -> None:
     assert json.loads(answer.body)["prediction"] == {"rows": [9.0], "total": [[2.0, 3.0, 4.0]]}
     assert b"name one of them" in ask("POST", "/predict", {"features": [1, 2, 3]}).body
     assert ask("POST", "/predict/irsi", {}).status == 404
-    assert ask("GET", "/predict/iris").headers == (("allow", "POST"),)
+    assert dict(ask("GET", "/predict/iris").headers)["allow"] == "POST"
 
 
 @pytest.mark.parametrize(("query", "count"), [("", 3), ("top_k=1", 1), ("x=1&top_k=99", 10)])
