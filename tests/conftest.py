@@ -3,7 +3,28 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from twite.bundle import npy, write
+from twite.decode import request_format
+from twite.engine import Engine
+from twite.manifest import (
+    BoxPostprocessing,
+    EngineVersion,
+    FeaturePreprocessing,
+    Golden,
+    ImagePreprocessing,
+    Manifest,
+    Postprocessing,
+    Preprocessing,
+    Provenance,
+    TensorPostprocessing,
+    TensorPreprocessing,
+    TextPreprocessing,
+)
+from twite.preprocess import preprocess
+from twite.quantized import quantize
 
 MARK = "cannot run here: "
 
@@ -50,3 +71,64 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def bundles() -> Path:
     """The real bundles in the repository: bundles / "digits" and bundles / "iris"."""
     return Path(__file__).parent / "runtime" / "bundles"
+
+
+@pytest.fixture(scope="session")
+def wire_bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The models of tests/runtime/models, in version 3."""
+    folder = tmp_path_factory.mktemp("wire")
+    words = TextPreprocessing("text", "tokens", length=4, buckets=100)
+    tensors = TensorPreprocessing("tensors")
+    grey = ImagePreprocessing("image", "image", height=2, width=2, channels=1)
+    colour = ImagePreprocessing("image", "image", height=16, width=16, channels=3)
+    boxes = BoxPostprocessing("boxes", boxes="boxes", scores="scores")
+    anchors = npy(np.tile(np.float32([0.5, 0.5, 1, 1]), (2, 1)))
+    whole = FeaturePreprocessing("features", "values", mean=(10.0,), scale=(2.0,))
+    return [
+        bundle_of("every", folder, tensors),
+        bundle_of("pair", folder, tensors),
+        bundle_of("words", folder, words),
+        bundle_of("grey", folder, grey),
+        bundle_of("whole", folder, whole),
+        bundle_of("spots", folder, colour, boxes, **{"anchors.npy": anchors}),
+    ]
+
+
+def bundle_of(
+    name: str,
+    folder: Path,
+    how: Preprocessing,
+    answer: Postprocessing = TensorPostprocessing("tensors"),  # noqa: B008
+    **files: bytes,
+) -> Path:
+    """A bundle of runtime/models/NAME.tflite with one golden sample of ones."""
+    model = Path(__file__).parent / "runtime" / "models" / f"{name}.tflite"
+    engine = Engine(model, 1)
+    manifest = Manifest(
+        "twite-bundle",
+        1,
+        name,
+        "3",
+        "fp32",
+        engine.inputs,
+        engine.outputs,
+        how,
+        answer,
+        {},
+        Golden(1, {}, {}, {}),
+        (EngineVersion(engine.name, engine.version, "any"),),
+        Provenance("made by hand", "0" * 64, "0" * 64, {}),
+        {},
+    )
+    inputs = {
+        spec.name: np.ones((1, *spec.shape[1:]), spec.dtype)
+        for spec in request_format(manifest).inputs
+    }
+    outputs = engine.run(quantize(preprocess(inputs, how), engine.inputs))
+    contents = {f"golden/in.{key}.npy": npy(array) for key, array in inputs.items()}
+    contents |= {f"golden/out.{key}.npy": npy(array) for key, array in outputs.items()}
+    ins = {key: f"golden/in.{key}.npy" for key in inputs}
+    outs = {key: f"golden/out.{key}.npy" for key in outputs}
+    manifest = manifest._replace(golden=Golden(1, ins, outs, dict.fromkeys(outputs, 0.0)))
+    write(folder / name, manifest, {"model.tflite": model.read_bytes(), **contents, **files})
+    return folder / name

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tools/environment.sh FOLDER PYTHON (LOCK | NAME==VERSION)… -- PROJECT…
 # Makes the virtual environment FOLDER: first the hashed LOCKs and what is named with its version,
-# then the PROJECTs, editable.
+# then the PROJECTs, if any, editable.
 set -euo pipefail
 
 folder=$1 python=$2

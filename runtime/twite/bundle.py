@@ -26,7 +26,15 @@ import numpy as np
 
 from twite.errors import BundleError, HashMismatch, VerificationFailed
 from twite.fields import from_table, to_table
-from twite.manifest import SCHEMA_VERSION, ClassPostprocessing, FileEntry, Manifest
+from twite.frames import Scene
+from twite.manifest import (
+    SCHEMA_VERSION,
+    BoxPostprocessing,
+    ClassPostprocessing,
+    FileEntry,
+    ImagePreprocessing,
+    Manifest,
+)
 from twite.tensors import Array, Tensors, TensorSpec
 
 MANIFEST = "bundle.json"
@@ -51,6 +59,13 @@ class Bundle(NamedTuple):
             spec.name: _read_golden(self.path, golden.inputs[spec.name], golden.count)
             for spec in self.manifest.inputs
         }
+
+    def scene(self) -> Scene | None:
+        """What a detector's boxes are relative to; None where the bundle answers no boxes."""
+        how, image = self.manifest.postprocessing, self.manifest.preprocessing
+        if not isinstance(how, BoxPostprocessing) or not isinstance(image, ImagePreprocessing):
+            return None
+        return Scene(_read_anchors(self.path / how.anchors, self.manifest, how), image)
 
     def golden_outputs(self) -> Tensors:
         """Raw outputs that the verified model gave for the golden inputs, (count, ...) each."""
@@ -163,6 +178,8 @@ def _named_files(manifest: Manifest) -> Iterator[str]:
     yield from manifest.golden.outputs.values()
     if isinstance(manifest.postprocessing, ClassPostprocessing):
         yield manifest.postprocessing.labels
+    if isinstance(manifest.postprocessing, BoxPostprocessing):
+        yield manifest.postprocessing.anchors
 
 
 def _check_tensors(where: str, manifest: Manifest) -> None:
@@ -170,7 +187,14 @@ def _check_tensors(where: str, manifest: Manifest) -> None:
     inputs = {spec.name for spec in manifest.inputs}
     outputs = {spec.name for spec in manifest.outputs}
     _check_known(where, "preprocessing", getattr(manifest.preprocessing, "input", None), inputs)
-    _check_known(where, "postprocessing", getattr(manifest.postprocessing, "output", None), outputs)
+    how = manifest.postprocessing
+    for key in ("output", "boxes", "scores"):
+        _check_known(where, "postprocessing", getattr(how, key, None), outputs)
+    if isinstance(how, BoxPostprocessing) and manifest.preprocessing.kind != "image":
+        raise BundleError(
+            f"{where} answers boxes from '{manifest.preprocessing.kind}'; they need preprocessing "
+            "of kind 'image'"
+        )
     golden = manifest.golden
     if inputs != set(golden.inputs):
         _differ(where, "golden inputs", set(golden.inputs), inputs)
@@ -246,11 +270,27 @@ def _output(manifest: Manifest, name: str) -> TensorSpec:
     return next(spec for spec in manifest.outputs if spec.name == name)
 
 
-def _read_golden(path: Path, name: str, count: int) -> Array:
+def _read_anchors(file: Path, manifest: Manifest, how: BoxPostprocessing) -> Array:
+    anchors, boxes = _read_npy(file), _output(manifest, how.boxes)
+    count = boxes.shape[1] if len(boxes.shape) == 3 else -1
+    if anchors.dtype != np.float32 or anchors.shape != (count, 4) or boxes.shape[2] < 4:
+        raise BundleError(
+            f"{file} is {anchors.shape} {anchors.dtype}; output '{how.boxes}' is {boxes} and needs "
+            "float32 anchors, one row of 4 each"
+        )
+    return anchors
+
+
+def _read_npy(file: Path) -> Array:
     try:
-        array: Array = np.load(path / name, allow_pickle=False)
+        array: Array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise BundleError(f"{path / name} is not an .npy file: {error}") from error
+        raise BundleError(f"{file} is not an .npy file: {error}") from error
+    return array
+
+
+def _read_golden(path: Path, name: str, count: int) -> Array:
+    array = _read_npy(path / name)
     if array.shape[:1] != (count,):
         raise VerificationFailed(
             f"{path / name} holds {array.shape[:1]} samples; the manifest says {count}"

@@ -15,15 +15,18 @@ from twite.arrays import conform, from_nested, is_number, name_json, with_batch
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.fields import spell, suggestion
+from twite.frames import Frame
 from twite.manifest import (
     FeaturePreprocessing,
     ImagePreprocessing,
     Manifest,
+    TextPreprocessing,
 )
 from twite.npy import read_npy
-from twite.tensors import Array, Tensors, TensorSpec
+from twite.tensors import Tensors, TensorSpec
 
 JSON, FORM, NPY = "application/json", "multipart/form-data", "application/x-npy"
+TEXT = "text/plain"
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 
@@ -45,6 +48,7 @@ class RequestFormat(NamedTuple):
     image: ImagePreprocessing | None = None
     columns: tuple[str, ...] = ()
     nonfinite_allowed: bool = False
+    text: TextPreprocessing | None = None
     bounds: Bounds = DEFAULT_BOUNDS
 
     @property
@@ -52,14 +56,20 @@ class RequestFormat(NamedTuple):
         """What a request may be sent as; only JSON can carry several inputs."""
         if len(self.inputs) != 1:
             return (JSON,)
-        return (JSON, NPY) if self.image is None else (JSON, FORM, "image/*", NPY)
+        if self.image is not None:
+            return (JSON, FORM, "image/*", NPY)
+        return (JSON, NPY) if self.text is None else (JSON, TEXT, NPY)
 
 
 class Decoded(NamedTuple):
-    """Every tensor with its batch dimension; is_batch is False where the caller sent none."""
+    """Every tensor with its batch dimension; is_batch is False where the caller sent none.
+
+    frames say where each picture's pixels came from; there are none where pixels were sent as such.
+    """
 
     tensors: Tensors
     is_batch: bool
+    frames: tuple[Frame, ...] = ()
 
 
 def request_format(manifest: Manifest, bounds: Bounds = DEFAULT_BOUNDS) -> RequestFormat:
@@ -68,10 +78,12 @@ def request_format(manifest: Manifest, bounds: Bounds = DEFAULT_BOUNDS) -> Reque
         pixels = TensorSpec(how.input, "uint8", (-1, how.height, how.width, how.channels))
         inputs = tuple(pixels if spec.name == how.input else spec for spec in manifest.inputs)
         return RequestFormat(inputs, image=how, bounds=bounds)
+    allowed = how.nonfinite == "allow"
     if isinstance(how, FeaturePreprocessing):
         inputs = tuple(_real(spec) if spec.name == how.input else spec for spec in manifest.inputs)
-        return RequestFormat(inputs, None, how.columns, how.nonfinite == "allow", bounds=bounds)
-    return RequestFormat(manifest.inputs, None, (), how.nonfinite == "allow", bounds=bounds)
+        return RequestFormat(inputs, None, how.columns, allowed, bounds=bounds)
+    text = how if isinstance(how, TextPreprocessing) else None
+    return RequestFormat(manifest.inputs, None, (), allowed, text, bounds)
 
 
 def _real(spec: TensorSpec) -> TensorSpec:
@@ -95,7 +107,9 @@ def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
     if not body:
         raise RequestError(f"the body is empty; it must hold {media}")
     if kind == NPY:
-        return _from_npy(body, wanted)
+        return _checked(_from_npy(body, wanted), wanted)
+    if kind == TEXT:
+        return _from_text(_plain_text(body, content_type), wanted)
     return _from_pictures(body, content_type, wanted)
 
 
@@ -105,13 +119,51 @@ def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
     if not isinstance(table, dict):
         raise RequestError(f"the body is {name_json(table)}; it must be {_example(wanted)}")
     if len(table) != 1 or not table.keys() <= {"features", "inputs"}:
+        if wanted.text is not None and table.keys() == {"text"}:
+            return _from_text(table["text"], wanted)
         _refuse_keys(table, wanted)
     is_numeric = b"true" not in body and b"false" not in body
     quotes = body.count(b'"')
     if "inputs" in table:
         is_numeric = is_numeric and quotes == 2 + 2 * len(wanted.inputs)
-        return _from_inputs(table["inputs"], wanted, is_numeric)
-    return _from_features(table["features"], wanted, is_numeric and quotes == 2)
+        return _checked(_from_inputs(table["inputs"], wanted, is_numeric), wanted)
+    return _checked(_from_features(table["features"], wanted, is_numeric and quotes == 2), wanted)
+
+
+def _checked(decoded: Decoded, wanted: RequestFormat) -> Decoded:
+    """Numbers of words that came instead of text must be some: an engine trusts them."""
+    if wanted.text is not None:
+        from twite.text import check_tokens
+
+        check_tokens(decoded.tensors[wanted.text.input], wanted.text)
+    return decoded
+
+
+def _from_text(value: object, wanted: RequestFormat) -> Decoded:
+    from twite.text import encode_texts
+
+    if wanted.text is None or len(wanted.inputs) != 1:
+        raise RequestError(f"this bundle takes no text alone; it must be {_example(wanted)}")
+    is_batch = isinstance(value, list)
+    texts: list[str] = []
+    for i, text in enumerate(value if isinstance(value, list) else [value]):
+        if not isinstance(text, str):
+            where = f"text[{i}]" if is_batch else "text"
+            raise RequestError(f"{where} is {name_json(text)}; it must be text")
+        texts.append(text)
+    if not texts:
+        raise RequestError("text is an empty list; it must hold at least one text")
+    return Decoded({wanted.text.input: encode_texts(texts, wanted.text)}, is_batch)
+
+
+def _plain_text(body: bytes, content_type: str) -> str:
+    charset = content_type.lower().partition("charset=")[2].partition(";")[0].strip(' "')
+    if charset not in ("", "utf-8", "us-ascii"):
+        raise UnsupportedMedia(f"the charset {spell(charset)} came; text must be UTF-8")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"the text is not UTF-8 at byte {error.start}") from error
 
 
 def _parse(body: bytes) -> object:
@@ -154,12 +206,13 @@ def _parse_slowly(body: bytes) -> object:
 
 
 def _refuse_keys(table: dict[str, object], wanted: RequestFormat) -> None:
-    known = ("features", "inputs")
+    known = ("features", "inputs") if wanted.text is None else ("text", "features", "inputs")
     for key in table:
         if key not in known:
             hint = suggestion(key[:40], known)
             raise RequestError(f"the body has an unknown key {spell(key[:60])}{hint}")
-    came = "both 'features' and 'inputs'" if table else "neither 'features' nor 'inputs'"
+    came = " and ".join(f"'{key}'" for key in table) or "neither 'features' nor 'inputs'"
+    came = came if len(table) != 2 else f"both {came}"
     raise RequestError(f"the body has {came}; it must be {_example(wanted)}")
 
 
@@ -167,6 +220,8 @@ def _example(wanted: RequestFormat) -> str:
     """The JSON that this bundle takes, by its shape."""
     inputs = ", ".join(f'"{spec.name}": [[...]]' for spec in wanted.inputs)
     tensors = f'{{"inputs": {{{inputs}}}}}'
+    if wanted.text is not None and len(wanted.inputs) == 1:
+        return f'{{"text": "..."}} or {tensors}'
     return f'{{"features": [[...]]}} or {tensors}' if len(wanted.inputs) == 1 else tensors
 
 
@@ -267,7 +322,7 @@ def _from_pictures(body: bytes, content_type: str, wanted: RequestFormat) -> Dec
     if wanted.image is None:
         raise UnsupportedMedia("this bundle takes no pictures")
     try:
-        from twite.images import decode_image
+        from twite.images import decode_framed
         from twite.multipart import image_parts
     except ImportError as error:
         message = f"{error.name} is not installed, so no picture can be read"
@@ -275,6 +330,8 @@ def _from_pictures(body: bytes, content_type: str, wanted: RequestFormat) -> Dec
     is_form = not content_type.strip().lower().startswith("image/")
     parts = image_parts(body, content_type) if is_form else [body]
     wanted.bounds.check_batch(len(parts))
-    pixels: list[Array] = [decode_image(part, wanted.image) for part in parts]
-    batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
-    return Decoded({wanted.image.input: batch}, len(pixels) > 1)
+    pictures = [decode_framed(part, wanted.image) for part in parts]
+    first = pictures[0][0]
+    batch = first[None] if len(pictures) == 1 else np.stack([pixels for pixels, _ in pictures])
+    frames = tuple(frame for _, frame in pictures)
+    return Decoded({wanted.image.input: batch}, len(pictures) > 1, frames)

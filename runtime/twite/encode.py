@@ -2,7 +2,7 @@
 
 import json
 
-from twite.errors import TwiteError
+from twite.errors import RequestError
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -10,12 +10,12 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan
 def encode(prediction: object) -> bytes:
     """`{"prediction": …}` as UTF-8 JSON.
 
-    Raises TwiteError when the model answered NaN or infinity, which JSON cannot say.
+    Raises RequestError when the model answered NaN or infinity, which JSON cannot say.
     """
     try:
         return _encoder.encode({"prediction": prediction}).encode()
     except ValueError as error:
-        raise TwiteError(
+        raise RequestError(
             "the model answered NaN or infinity for this input; JSON has no such number"
         ) from error
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from twite.errors import RequestError
+from twite.frames import Frame, fit, frame
 from twite.manifest import ImagePreprocessing
 from twite.tensors import Array
 
@@ -38,18 +39,23 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Size = tuple[int, int]
-Box = tuple[float, float, float, float]
-
 
 def decode_image(body: bytes, image: ImagePreprocessing) -> Array:
     """One picture as uint8 (height, width, channels), fitted to the model's size.
+
+    Raises as decode_framed does.
+    """
+    return decode_framed(body, image)[0]
+
+
+def decode_framed(body: bytes, image: ImagePreprocessing) -> tuple[Array, Frame]:
+    """The pixels of decode_image, and where they lie in the picture.
 
     Raises RequestError when body is no picture, is broken, or declares more than MOST_PIXELS
     pixels, which is refused before any pixel is decoded.
     """
     try:
-        picture = _read(body, image)
+        picture, size = _read(body, image)
     except RequestError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -64,20 +70,27 @@ def decode_image(body: bytes, image: ImagePreprocessing) -> Array:
         message = f"the picture ({len(body)} bytes) is broken or truncated: {error}"
         raise RequestError(message) from error
     pixels = np.asarray(_fit(picture, image))
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+    pixels = pixels if pixels.ndim == 3 else pixels[:, :, None]
+    return pixels, frame(size, image)
 
 
-def _read(body: bytes, image: ImagePreprocessing) -> Image.Image:
-    """The whole picture, upright and in the model's channels, at its own size or a draft of it."""
+def _read(body: bytes, image: ImagePreprocessing) -> tuple[Image.Image, tuple[int, int]]:
+    """The whole picture, upright and in the model's channels, and its own size upright.
+
+    The picture may be a draft of half that size or less.
+    """
     picture: Image.Image = Image.open(BytesIO(body), formats=FORMATS)
     width, height = picture.size
     if width * height > MOST_PIXELS:
         message = f"the picture is {width} x {height} pixels; at most {MOST_PIXELS:,} are read"
         raise RequestError(message)
     orientation = _orientation(picture)
+    size = (width, height) if orientation < 5 else (height, width)
     _draft(picture, image, is_turned=orientation >= 5)
     picture = _in_channels(picture, "L" if image.channels == 1 else "RGB")
-    return picture if orientation == 1 else picture.transpose(_UPRIGHT[orientation])
+    if orientation != 1:
+        picture = picture.transpose(_UPRIGHT[orientation])
+    return picture, size
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -92,7 +105,7 @@ def _orientation(picture: Image.Image) -> int:
 def _draft(picture: Image.Image, image: ImagePreprocessing, *, is_turned: bool) -> None:
     """Let a JPEG of twice the size needed or more decode at 1/2, 1/4 or 1/8 of its own."""
     width, height = reversed(picture.size) if is_turned else picture.size
-    (left, top, right, bottom), inner = _frame((width, height), image)
+    (left, top, right, bottom), inner = fit((width, height), image)
     needed = (
         math.ceil(width * inner[0] / (right - left)),
         math.ceil(height * inner[1] / (bottom - top)),
@@ -129,7 +142,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 def _fit(picture: Image.Image, image: ImagePreprocessing) -> Image.Image:
     """Exactly the model's size; a picture that already has it is not resampled."""
-    box, inner = _frame(picture.size, image)
+    box, inner = fit(picture.size, image)
     if picture.size != inner or box != (0, 0, *inner):
         picture = picture.resize(inner, _RESAMPLING[image.interpolation], box)
     if inner == (image.width, image.height):
@@ -137,19 +150,3 @@ def _fit(picture: Image.Image, image: ImagePreprocessing) -> Image.Image:
     black = Image.new(picture.mode, (image.width, image.height))
     black.paste(picture, ((image.width - inner[0]) // 2, (image.height - inner[1]) // 2))
     return black
-
-
-def _frame(size: Size, image: ImagePreprocessing) -> tuple[Box, Size]:
-    """The part of a picture of this size that is used, and the size to bring it to."""
-    width, height = size
-    whole, target = (0, 0, width, height), (image.width, image.height)
-    across, down = width / image.width, height / image.height
-    if image.fit == "pad":
-        shrink = max(across, down)
-        return whole, (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    if image.fit == "stretch":
-        return whole, target
-    part = image.crop_fraction * min(across, down)
-    left = max(0.0, (width - part * image.width) / 2)
-    top = max(0.0, (height - part * image.height) / 2)
-    return (left, top, width - left, height - top), target

@@ -10,10 +10,11 @@ from twite.decode import Decoded, decode, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
+from twite.manifest import FeaturePreprocessing, Manifest
 from twite.postprocess import postprocess
 from twite.preprocess import preprocess
 from twite.quantized import dequantize, quantize
-from twite.tensors import Array, Tensors, TensorSpec
+from twite.tensors import Array, DType, Tensors, TensorSpec
 
 
 class Model:
@@ -31,6 +32,8 @@ class Model:
         self.manifest = bundle.manifest
         _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest, bounds)
+        self._scene = bundle.scene()
+        self._integers = _integer_features(self.manifest)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -38,7 +41,7 @@ class Model:
         Raises RequestError or below when the body is not what the bundle takes.
         """
         request = self.decode(body, content_type)
-        return self.answer(self.infer(request.tensors), is_batch=request.is_batch)
+        return self.answer(self.infer(request.tensors), request)
 
     def decode(self, body: bytes, content_type: str) -> Decoded:
         """The body's tensors; raises RequestError or below."""
@@ -61,15 +64,32 @@ class Model:
         return found
 
     def infer(self, tensors: Tensors) -> Tensors:
-        """Decoded tensors to the model's raw outputs, integers where it is quantized throughout."""
-        prepared = preprocess(tensors, self.manifest.preprocessing)
+        """Decoded tensors to the model's raw outputs, integers where it is quantized throughout.
+
+        Features that come as the integers of a quantized input are prepared already.
+        """
+        name, dtype = self._integers
+        is_prepared = name in tensors and tensors[name].dtype == dtype
+        how = self.manifest.preprocessing
+        prepared = tensors if is_prepared else preprocess(tensors, how)
         return self.engine.run(quantize(prepared, self.manifest.inputs))
 
-    def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
-        """Raw outputs to the JSON document of an answer."""
+    def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
+        """Raw outputs to the JSON document of an answer.
+
+        top_k is how many classes or boxes the caller asked for, instead of what the bundle says.
+        """
+        prediction = self.postprocess(outputs, request, top_k)
+        return encode(prediction if request.is_batch else _only(prediction))
+
+    def postprocess(
+        self, outputs: Tensors, request: Decoded, top_k: int | None = None
+    ) -> list[object] | dict[str, object]:
+        """Raw outputs to one prediction a sample, or to a table of tensors."""
+        scene = self._scene and self._scene._replace(frames=request.frames)
+        how = self.manifest.postprocessing
         values = dequantize(outputs, self.manifest.outputs)
-        prediction = postprocess(values, self.manifest.postprocessing, self.bundle.labels)
-        return encode(prediction if is_batch else _only(prediction))
+        return postprocess(values, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self, most: int | None = None) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.
@@ -87,6 +107,15 @@ class Model:
             for name, tolerance in self.manifest.golden.tolerance.items():
                 _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)
         return fastest
+
+
+def _integer_features(manifest: Manifest) -> tuple[str, DType]:
+    """The name and dtype of the features where the model takes them as integers; '' for none."""
+    how = manifest.preprocessing
+    for spec in manifest.inputs:
+        if isinstance(how, FeaturePreprocessing) and spec.name == how.input and spec.quantization:
+            return spec.name, spec.dtype
+    return "", "float32"
 
 
 def _only(prediction: list[object] | dict[str, object]) -> object:

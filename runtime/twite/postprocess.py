@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from twite.errors import UsageError
+from twite.frames import Scene
 from twite.manifest import (
+    BoxPostprocessing,
     ClassPostprocessing,
     Postprocessing,
     RegressionPostprocessing,
@@ -14,13 +17,25 @@ Prediction = object
 
 
 def postprocess(
-    outputs: Tensors, how: Postprocessing, labels: tuple[str, ...]
+    outputs: Tensors,
+    how: Postprocessing,
+    labels: tuple[str, ...],
+    *,
+    scene: Scene | None = None,
+    top_k: int | None = None,
 ) -> list[Prediction] | dict[str, object]:
-    """Turn outputs, (N, ...) each, into N predictions; raw tensors stay in one table by name."""
+    """Turn outputs, (N, ...) each, into N predictions; raw tensors stay in one table by name.
+
+    scene is for boxes; top_k, where it is given, counts instead of the bundle's.
+    """
+    if top_k is not None and isinstance(how, ClassPostprocessing | BoxPostprocessing):
+        how = how._replace(top_k=top_k)
     if isinstance(how, ClassPostprocessing):
         return [*_classes(outputs[how.output], how, labels)]
     if isinstance(how, RegressionPostprocessing):
         return _numbers(outputs[how.output], how)
+    if isinstance(how, BoxPostprocessing):
+        return _boxes(outputs, how, scene)
     return {name: array.tolist() for name, array in outputs.items()}
 
 
@@ -44,6 +59,14 @@ def _classes(
         [{"class": labels[i], "confidence": round(float(row[i]), 4)} for i in order]
         for row, order in zip(shares, best, strict=True)
     ]
+
+
+def _boxes(outputs: Tensors, how: BoxPostprocessing, scene: Scene | None) -> list[Prediction]:
+    from twite.boxes import detections
+
+    if scene is None:
+        raise UsageError("boxes need the bundle's anchors and its picture preprocessing")
+    return [*detections(outputs, how, scene)]
 
 
 def _numbers(values: Array, how: RegressionPostprocessing) -> list[Prediction]:

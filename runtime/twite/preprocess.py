@@ -4,7 +4,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from twite.manifest import Preprocessing, TensorPreprocessing, TextPreprocessing
+from twite.manifest import (
+    ImagePreprocessing,
+    Preprocessing,
+    TensorPreprocessing,
+    TextPreprocessing,
+)
 from twite.tensors import Array, Tensors
 
 
@@ -12,9 +17,12 @@ def preprocess(tensors: Tensors, how: Preprocessing) -> Tensors:
     """Standardize the input that `how` names: any number to float32, of the same shape.
 
     mean and scale have one entry or one for each entry of the last dimension. Other inputs, and
-    an input that is already what the model takes, pass without a copy.
+    an input that is already what the model takes, pass without a copy: a picture whose pixels are
+    not uint8 any more came as the model's own tensor.
     """
     if isinstance(how, TensorPreprocessing | TextPreprocessing):
+        return tensors
+    if isinstance(how, ImagePreprocessing) and tensors[how.input].dtype != np.uint8:
         return tensors
     return {**tensors, how.input: _standardize(tensors[how.input], how.mean, how.scale)}
 

@@ -53,6 +53,7 @@ class Settings(NamedTuple):
     cors_origins: tuple[str, ...] = ()
     tracing: bool = False
     color: bool = True
+    playground: bool = True
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -63,6 +64,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         "model_name": _text(environment, "MODEL_NAME"),
         "log_level": _choice(environment, "LOG_LEVEL", LOG_LEVELS),
         "log_format": _choice(environment, "LOG_FORMAT", LOG_FORMATS),
+        "playground": _switch(environment, "PLAYGROUND"),
         "access_log": _switch(environment, "ACCESS_LOG"),
         "api_keys": _words(environment, "API_KEY"),
         "cors_origins": _origins(environment),

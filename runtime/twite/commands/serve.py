@@ -24,6 +24,13 @@ def register(commands: Commands) -> None:
     add("--queue", type=int, help="requests that may wait (TWITE_QUEUE, 256)")
     add("--deadline-s", type=float, help="time of a request (TWITE_DEADLINE_S, 30)")
     add("--batch", type=int, help="most samples of an inference (TWITE_BATCH, measured)")
+    add(
+        "--no-playground",
+        dest="playground",
+        action="store_const",
+        const=False,
+        help="answer nothing at / (TWITE_PLAYGROUND=0)",
+    )
     add("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
     add("--log-format", choices=LOG_FORMATS, help="(TWITE_LOG_FORMAT, plain)")
     add("--access-log", action="store_true", default=None, help="a line for each request")

@@ -2,21 +2,18 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from importlib import import_module
 
 from twite.encode import encode_error
 from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError, Unauthorized
 from twite.repository import Repository
+from twite.server.dialects import Found, exact_endpoints, finders
 from twite.server.exchange import Answer, Endpoint, Request
-from twite.server.health import health_endpoints
 from twite.server.identity import identify
-from twite.server.predict import predict_endpoint
 from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
-Found = Callable[[Request], Endpoint | None]
-"""A dialect whose paths hold names: the endpoint for a request, or None where it has none."""
+DEFAULTS = Settings()
 
 
 class App:
@@ -77,31 +74,16 @@ class App:
                 return endpoint
         methods = sorted(method for method, path in self._endpoints if path == request.path)
         if not methods:
-            raise NotFound(f"there is no {request.path}; POST to /predict, or GET /readyz")
+            hint = "POST to /predict, or GET /openapi.json for all there is"
+            raise NotFound(f"there is no {request.path:.200}; {hint}")
         allowed = ", ".join(methods)
         raise MethodNotAllowed(
             f"{request.path} does not take {request.method}; it takes {allowed}", allowed
         )
 
 
-def make_app(repository: Repository, settings: Settings | None = None) -> App:
-    endpoints = {
-        **health_endpoints(repository),
-        ("POST", "/predict"): predict_endpoint(repository),
-        ("GET", "/metrics"): _later("twite.server.metrics", "metrics_endpoints", repository),
-    }
-    return App(endpoints, settings=settings)
-
-
-def _later(module: str, make: str, repository: Repository) -> Endpoint:
-    """An endpoint whose module is imported at its first request: a start does not pay for it."""
-
-    async def endpoint(request: Request) -> Answer:
-        found = getattr(import_module(module), make)(repository)
-        answer: Answer = await found[request.method, request.path](request)
-        return answer
-
-    return endpoint
+def make_app(repository: Repository, settings: Settings = DEFAULTS) -> App:
+    return App(exact_endpoints(repository, settings), finders(repository), settings)
 
 
 def error_answer(error: TwiteError) -> Answer:
