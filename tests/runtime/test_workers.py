@@ -60,6 +60,8 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -
         assert len(after) == 2
         assert before[1] in after
         assert {ask(server) for _ in range(6)} == {200}
+        metrics = httpx.get(server.url + "/metrics").text
+        assert re.search(r'twite_inference_requests_total{[^}]*code="200"[^}]*} 12\n', metrics)
         assert server.stop() == 0
         assert not any(exists(pid) for pid in after)
         assert "Traceback" not in server.log
