@@ -14,7 +14,7 @@ from twite.errors import NotReady
 from twite.server.app import error_answer
 from twite.server.connection import Connection
 from twite.server.exchange import Answer, Endpoint
-from twite.server.limits import LINGER_S, Limits
+from twite.server.limits import LINGER_S, Held, Limits
 
 BACKLOG = 2048
 """Connections that the system holds for us until they are accepted; it may hold fewer."""
@@ -43,6 +43,7 @@ class HttpServer:
         self.app = app
         self.note = note
         self.limits = limits
+        self.held = Held(limits.held_bytes)
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
         self._awake: list[Connection] = []
