@@ -209,6 +209,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refusal: TwiteError) -> None:
         """Answer and hang up, reading on for a moment: a reset would destroy the answer."""
         answer = error_answer(refusal)
+        self._reader.drop()
         self._server.note(answer)
         self._write(answer, CLOSE, with_body=True)
         self.flush()

@@ -51,12 +51,12 @@ class Held:
 
     def add(self, size: int) -> None:
         """Raises NotReady where that is more than the server holds."""
-        self.size += size
-        if self.size > self._most:
+        if self.size + size > self._most:
             raise NotReady(
                 f"the bodies of unanswered requests are over {self._most} bytes; try again later "
                 "(TWITE_MAX_HELD_BYTES)"
             )
+        self.size += size
 
 
 class Malformed(RequestError):

@@ -71,10 +71,16 @@ class Reader:
         self.state, self.begun = IDLE, 0
 
     def close(self) -> None:
-        """Break the cycle with the parser, and give back what is held."""
+        """Break the cycle with the parser, and drop what is held."""
+        self.drop()
+        del self._parser
+
+    def drop(self) -> None:
+        """Hold nothing: no request of this connection will be answered any more."""
         self._held_by_all.size -= self._held
         self._held = 0
-        del self._parser
+        self._body = []
+        self.messages.clear()
 
     def release(self, request: Incoming) -> None:
         """The request is answered: its body is held no more."""
@@ -209,9 +215,9 @@ class Reader:
             body.append(bytearray(part))
 
     def _hold(self, size: int) -> None:
+        self._held_by_all.add(size)
         self._counted += size
         self._held += size
-        self._held_by_all.add(size)
 
     def on_message_complete(self) -> None:
         if self._expected > self.size:
