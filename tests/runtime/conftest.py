@@ -102,7 +102,7 @@ def digits(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log_file = tmp_path_factory.mktemp("digits") / "log"
     with (
         serving(bundles / "digits", log_file) as server,
-        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         yield client
 

@@ -66,6 +66,7 @@ class Reader:
         self._held = 0
         self._peer = peer
         self._fed = 0
+        self._body: list[bytes | bytearray] = []
         self._parser = HttpRequestParser(self)
         self.on_message_begin()
         self.state, self.begun = IDLE, 0
@@ -138,7 +139,7 @@ class Reader:
         self.size = self._fed = self._header_bytes = self._header_count = 0
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._body: list[bytes | bytearray] = []
+        self._body = []
         self._expected = 0
         self._keeps_alive = True
         self._is_http_1_0 = False
