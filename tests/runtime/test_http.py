@@ -12,7 +12,7 @@ import pytest
 
 from twite.server.exchange import Answer, Request
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 ROW = {"features": [[5.1, 3.5, 0.2]]}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def lines_of(server: Any, logger: str, count: int) -> list[dict[str, Any]]:

@@ -105,7 +105,7 @@ def test_requests_of_many_clients_do_not_mix(digits: httpx.Client) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(iris: Any) -> None:
-    with socket.create_connection(("127.0.0.1", iris.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", iris.port), timeout=60) as client:
         client.sendall(
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 99999999\r\n\r\n"
@@ -139,7 +139,7 @@ def test_a_signal_drains_and_exits_0(iris: Any, number: int) -> None:
 
 def test_a_request_in_flight_is_answered_after_sigterm(iris: Any) -> None:
     body = b'{"features": [[5.1, 3.5, 0.2]]}'
-    with socket.create_connection(("127.0.0.1", iris.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", iris.port), timeout=60) as client:
         client.sendall(
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: %d\r\n\r\n" % len(body)
@@ -150,4 +150,4 @@ def test_a_request_in_flight_is_answered_after_sigterm(iris: Any) -> None:
         client.sendall(body)
         answer = client.recv(4096)
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert iris.process.wait(20) == 0
+    assert iris.process.wait(60) == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from twite.server.exchange import Answer, Request
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
