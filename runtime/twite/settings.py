@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     max_header_bytes: int = 32 * 1024
     max_headers: int = 100
     max_body_bytes: int = 16 * 1024 * 1024
+    max_held_bytes: int = 128 * 1024 * 1024
     max_batch: int = 1024
     max_json_depth: int = 32
     max_json_numbers: int = 4_000_000
@@ -104,6 +105,7 @@ _COUNTS = {
     "max_header_bytes": (64, 1 << 20),
     "max_headers": (1, 10_000),
     "max_body_bytes": (1, 1 << 40),
+    "max_held_bytes": (1, 1 << 40),
     "max_batch": (1, 1 << 30),
     "max_json_depth": (1, 900),
     "max_json_numbers": (1, 1 << 40),

@@ -25,7 +25,7 @@ from twite.server.http import HttpServer
 from twite.server.limits import limits_of
 from twite.settings import Settings
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = re.search(r"on http://[^ ]*:(\d+)", self.log)
             if found:
@@ -56,7 +56,7 @@ class Server:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def start(bundle: Path, log_file: Path, *options: str, **environment: str) -> Server:
@@ -102,7 +102,7 @@ def digits(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log_file = tmp_path_factory.mktemp("digits") / "log"
     with (
         serving(bundles / "digits", log_file) as server,
-        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         yield client
 

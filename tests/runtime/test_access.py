@@ -102,7 +102,7 @@ def test_keys_come_from_the_environment_or_a_file(serve_iris: Any, tmp_path: Pat
     file.write_text("old\nnew\n")
     with (
         serve_iris("--api-key-file", str(file), TWITE_CORS_ORIGINS="https://a.example") as server,
-        httpx.Client(base_url=server.url) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         row, origin = {"features": [5.1, 3.5, 0.2]}, {"origin": "https://a.example"}
         assert client.post("/predict", json=row).status_code == 401

@@ -12,7 +12,7 @@ import pytest
 
 from twite.server.exchange import Answer, Request
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -55,7 +55,7 @@ def echoing(run_server: Any) -> Iterator[Any]:
 
 
 def test_answers_and_keeps_the_connection(echoing: Any) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{echoing.port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{echoing.port}", timeout=60) as client:
         for _ in range(3):
             answer = client.post("/a%20b/%C3%BC?q=%20", content=b"hello")
             assert answer.json()["path"] == "/a b/ü"
@@ -151,7 +151,7 @@ def test_requests_in_pieces_are_whole_again(echoing: Any, step: int) -> None:
 
 def test_a_large_body_comes_whole(echoing: Any) -> None:
     body = bytes(range(256)) * 20_000
-    answer = httpx.post(f"http://127.0.0.1:{echoing.port}/a", content=body)
+    answer = httpx.post(f"http://127.0.0.1:{echoing.port}/a", content=body, timeout=60)
     assert answer.json()["body"].encode("latin-1") == body
 
 

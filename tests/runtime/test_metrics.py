@@ -30,7 +30,7 @@ def test_requests_are_counted_by_their_status(iris: Any) -> None:
 
 
 def test_buckets_grow_to_the_count(iris: Any) -> None:
-    httpx.post(iris.url + "/predict", json=ROW)
+    httpx.post(iris.url + "/predict", json=ROW, timeout=60)
     samples = scrape(iris.url)["twite_inference_duration_seconds"]
     buckets = [s.value for s in samples if s.name.endswith("_bucket")]
     assert buckets == sorted(buckets)

@@ -105,7 +105,7 @@ def test_requests_of_many_clients_do_not_mix(digits: httpx.Client) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(iris: Any) -> None:
-    with socket.create_connection(("127.0.0.1", iris.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", iris.port), timeout=60) as client:
         client.sendall(
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 99999999\r\n\r\n"
@@ -118,7 +118,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(iris: Any) -> None:
 def test_a_chunked_body_over_the_limit_is_refused(iris: Any) -> None:
     chunks = (b"[" * 400 for _ in range(10))
     headers = {"content-type": "application/json"}
-    answer = httpx.post(iris.url + "/predict", content=chunks, headers=headers)
+    answer = httpx.post(iris.url + "/predict", content=chunks, headers=headers, timeout=60)
     assert answer.status_code == 413
 
 
@@ -126,20 +126,20 @@ def test_a_client_that_leaves_harms_nobody(iris: Any) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", iris.port)) as client:
             client.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\n{")
-    assert httpx.post(iris.url + "/predict", json=ROW).status_code == 200
+    assert httpx.post(iris.url + "/predict", json=ROW, timeout=60).status_code == 200
     assert "Traceback" not in iris.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_and_exits_0(iris: Any, number: int) -> None:
-    assert httpx.post(iris.url + "/predict", json=ROW).status_code == 200
+    assert httpx.post(iris.url + "/predict", json=ROW, timeout=60).status_code == 200
     assert iris.stop(number) == 0
     assert "Traceback" not in iris.log
 
 
 def test_a_request_in_flight_is_answered_after_sigterm(iris: Any) -> None:
     body = b'{"features": [[5.1, 3.5, 0.2]]}'
-    with socket.create_connection(("127.0.0.1", iris.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", iris.port), timeout=60) as client:
         client.sendall(
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: %d\r\n\r\n" % len(body)
@@ -150,4 +150,4 @@ def test_a_request_in_flight_is_answered_after_sigterm(iris: Any) -> None:
         client.sendall(body)
         answer = client.recv(4096)
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert iris.process.wait(20) == 0
+    assert iris.process.wait(60) == 0

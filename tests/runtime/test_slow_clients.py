@@ -9,7 +9,7 @@ from typing import Any
 
 from twite.server.exchange import Answer, Request
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -124,3 +124,20 @@ def test_a_client_that_does_not_read_is_given_up(run_server: Any) -> None:
         client.sendall(GET.replace(b"/a", b"/big") * 20)
         server.await_connections(1)
         server.await_connections(0)
+
+
+def test_bodies_of_all_clients_together_are_bounded(run_server: Any) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n"
+    with run_server(answer, max_body_bytes=60_000, max_held_bytes=100_000) as server:
+        with server.connect() as first:
+            first.sendall(head + b"x" * 59_999)
+            server.await_until(lambda: server.server.held.size == 59_999)
+            received = server.ask(head + b"x" * 60_000)
+            assert received.startswith(b"HTTP/1.1 503 ")
+            assert b"TWITE_MAX_HELD_BYTES" in received
+            first.sendall(b"x")
+            assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        server.await_until(lambda: server.server.held.size == 0)
+        with server.connect() as second:
+            second.sendall(head + b"x" * 60_000)
+            assert second.recv(65536).startswith(b"HTTP/1.1 200 ")

@@ -62,8 +62,8 @@ def test_spans_continue_the_trace_of_the_client(serve_iris: Any, collector: Coll
     endpoint = f"http://127.0.0.1:{collector.server_port}"
     with serve_iris(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as server:
         headers = {"traceparent": TRACE, "x-request-id": "abc"}
-        answer = httpx.post(server.url + "/predict", json=ROW, headers=headers)
-        httpx.get(server.url + "/nowhere")
+        answer = httpx.post(server.url + "/predict", json=ROW, timeout=60, headers=headers)
+        httpx.get(server.url + "/nowhere", timeout=60)
         assert server.stop() == 0
     first, second = sorted(collector.spans, key=lambda span: span.start_time_unix_nano)
     assert collector.services == {"twite"}
@@ -82,7 +82,8 @@ def test_a_collector_that_is_down_harms_no_answer(serve_iris: Any) -> None:
     with serve_iris(
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_SERVICE_NAME="x"
     ) as server:
-        assert httpx.post(server.url + "/predict", json=ROW).json() == {"prediction": [1.5]}
+        answer = httpx.post(server.url + "/predict", json=ROW, timeout=60)
+        assert answer.json() == {"prediction": [1.5]}
         assert server.stop() == 0
 
 

@@ -44,7 +44,7 @@ def exists(pid: int) -> bool:
 
 
 def ask(server: Any) -> int:
-    return int(httpx.post(server.url + "/predict", json=ROW, timeout=PATIENCE_S).status_code)
+    return int(httpx.post(server.url + "/predict", json=ROW, timeout=60).status_code)
 
 
 def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -> None:
@@ -60,6 +60,8 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -
         assert len(after) == 2
         assert before[1] in after
         assert {ask(server) for _ in range(6)} == {200}
+        metrics = httpx.get(server.url + "/metrics", timeout=60).text
+        assert re.search(r'twite_inference_requests_total{[^}]*code="200"[^}]*} 12\n', metrics)
         assert server.stop() == 0
         assert not any(exists(pid) for pid in after)
         assert "Traceback" not in server.log

@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self._reader = Reader(self._server.limits, peer[0] if peer else "")
+        self._reader = Reader(self._server.limits, self._server.held, peer[0] if peer else "")
         self.deadline = self._server.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -187,6 +187,8 @@ class Connection(asyncio.Protocol):
         if keeps_alive and request is not None and request.is_http_1_0:
             line = b"connection: keep-alive\r\n"
         self._write(answer, line, with_body=request is None or not request.is_head)
+        if request is not None and request.held:
+            self._reader.release(request)
         self._is_last = not keeps_alive
 
     def _write(self, answer: Answer, connection: bytes, *, with_body: bool) -> None:
@@ -207,6 +209,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refusal: TwiteError) -> None:
         """Answer and hang up, reading on for a moment: a reset would destroy the answer."""
         answer = error_answer(refusal)
+        self._reader.drop()
         self._server.note(answer)
         self._write(answer, CLOSE, with_body=True)
         self.flush()

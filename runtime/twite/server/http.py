@@ -7,6 +7,7 @@ requests a second, and gives a slow sender all the time it wants.
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from time import gmtime, perf_counter, strftime
 
@@ -14,7 +15,7 @@ from twite.errors import NotReady
 from twite.server.app import error_answer
 from twite.server.connection import Connection
 from twite.server.exchange import Answer, Endpoint
-from twite.server.limits import LINGER_S, Limits
+from twite.server.limits import LINGER_S, Held, Limits
 
 BACKLOG = 2048
 """Connections that the system holds for us until they are accepted; it may hold fewer."""
@@ -43,6 +44,7 @@ class HttpServer:
         self.app = app
         self.note = note
         self.limits = limits
+        self.held = Held(limits.held_bytes)
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
         self._awake: list[Connection] = []
@@ -55,6 +57,7 @@ class HttpServer:
 
     async def start(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
+        self._listener = listener
         self._read_clock()
         self._server = await self._loop.create_server(
             lambda: Connection(self), sock=listener, backlog=BACKLOG
@@ -123,8 +126,8 @@ class HttpServer:
 
     async def drain(self, timeout_s: float) -> None:
         """Accept nothing more, answer what is under way, and end what is left after timeout_s."""
+        await self._stop_accepting()
         self.is_closing = True
-        self._server.close()
         end = self._loop.time() + timeout_s
         while self.connections and self._loop.time() < end:
             await asyncio.sleep(GRACE_S)
@@ -133,6 +136,20 @@ class HttpServer:
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)
+
+    async def _stop_accepting(self) -> None:
+        """Take what the system has accepted for us: shutting the door on it would reset it."""
+        self._listener.setblocking(False)
+        rest: list[socket.socket] = []
+        # An error says that nothing waits any more, or that no file is left to take it with.
+        with suppress(OSError):
+            while len(rest) < BACKLOG:
+                rest.append(self._listener.accept()[0])
+        # Closing alone would leave the caller's socket listening.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for each in rest:
+            await self._loop.connect_accepted_socket(lambda: Connection(self), each)
 
 
 def _tick(limits: Limits) -> float:

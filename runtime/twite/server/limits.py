@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from twite.errors import BodyTooLarge, RequestError
+from twite.errors import BodyTooLarge, NotReady, RequestError
 from twite.settings import Settings
 
 BODY_BYTES_PER_S = 500
@@ -20,6 +20,7 @@ class Limits(NamedTuple):
     header_bytes: int
     headers: int
     body_bytes: int
+    held_bytes: int
     header_s: float
     body_s: float
     idle_s: float
@@ -33,11 +34,29 @@ def limits_of(settings: Settings) -> Limits:
         settings.max_header_bytes,
         settings.max_headers,
         settings.max_body_bytes,
+        max(settings.max_held_bytes, settings.max_body_bytes),
         settings.header_timeout_s,
         settings.body_timeout_s,
         settings.idle_timeout_s,
         settings.send_timeout_s,
     )
+
+
+class Held:
+    """Bytes of bodies that came and are not answered yet, over all connections."""
+
+    def __init__(self, most: int) -> None:
+        self.size = 0
+        self._most = most
+
+    def add(self, size: int) -> None:
+        """Raises NotReady where that is more than the server holds."""
+        if self.size + size > self._most:
+            raise NotReady(
+                f"the bodies of unanswered requests are over {self._most} bytes; try again later "
+                "(TWITE_MAX_HELD_BYTES)"
+            )
+        self.size += size
 
 
 class Malformed(RequestError):

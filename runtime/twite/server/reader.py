@@ -8,6 +8,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from twite.errors import TwiteError
 from twite.server.exchange import Request
 from twite.server.limits import (
+    Held,
     Limits,
     Malformed,
     body_too_large,
@@ -32,10 +33,14 @@ _METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD"}
 
 
 class Incoming(Request):
-    """A request and how its connection goes on after the answer. HEAD asks as GET does."""
+    """A request and how its connection goes on after the answer. HEAD asks as GET does.
 
-    __slots__ = ("is_head", "is_http_1_0", "keeps_alive")
+    held is what its body adds to the server's Held.
+    """
 
+    __slots__ = ("held", "is_head", "is_http_1_0", "keeps_alive")
+
+    held: int
     keeps_alive: bool
     is_head: bool
     is_http_1_0: bool
@@ -49,7 +54,7 @@ class Reader:
     A body whose length is known goes past the parser, which would copy it once more.
     """
 
-    def __init__(self, limits: Limits, peer: str) -> None:
+    def __init__(self, limits: Limits, held: Held, peer: str) -> None:
         self.messages: deque[Incoming] = deque()
         self.state = IDLE
         self.begun = 0
@@ -57,15 +62,31 @@ class Reader:
         self.owes_continue = False
         self.left = 0
         self._limits = limits
+        self._held_by_all = held
+        self._held = 0
         self._peer = peer
         self._fed = 0
+        self._body: list[bytes | bytearray] = []
         self._parser = HttpRequestParser(self)
         self.on_message_begin()
         self.state, self.begun = IDLE, 0
 
     def close(self) -> None:
-        """Break the cycle with the parser."""
+        """Break the cycle with the parser, and drop what is held."""
+        self.drop()
         del self._parser
+
+    def drop(self) -> None:
+        """Hold nothing: no request of this connection will be answered any more."""
+        self._held_by_all.size -= self._held
+        self._held = 0
+        self._body = []
+        self.messages.clear()
+
+    def release(self, request: Incoming) -> None:
+        """The request is answered: its body is held no more."""
+        self._held_by_all.size -= request.held
+        self._held -= request.held
 
     def feed(self, data: bytes) -> None:
         """Read data; raises Malformed or BodyTooLarge, after which nothing more is fed."""
@@ -118,10 +139,11 @@ class Reader:
         self.size = self._fed = self._header_bytes = self._header_count = 0
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._body: list[bytes | bytearray] = []
+        self._body = []
         self._expected = 0
         self._keeps_alive = True
         self._is_http_1_0 = False
+        self._counted = 0
         self._method = b""
 
     def on_url(self, part: bytes) -> None:
@@ -180,6 +202,8 @@ class Reader:
         if self.size > self._limits.body_bytes:
             most = self._limits.body_bytes
             raise body_too_large(f"more than {most}", most)
+        if self.size > SMALL:
+            self._hold(self.size - self._counted)
         body = self._body
         if not body or len(part) > SMALL:
             body.append(part)
@@ -190,6 +214,11 @@ class Reader:
             last += part
         else:
             body.append(bytearray(part))
+
+    def _hold(self, size: int) -> None:
+        self._held_by_all.add(size)
+        self._counted += size
+        self._held += size
 
     def on_message_complete(self) -> None:
         if self._expected > self.size:
@@ -203,6 +232,7 @@ class Reader:
         request = Incoming(
             "GET" if is_head else method, path, self._headers, bytes(content), query, self._peer
         )
+        request.held = self._counted
         request.is_head = is_head
         request.keeps_alive = self._keeps_alive
         request.is_http_1_0 = self._is_http_1_0

@@ -82,8 +82,9 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
         if worker:
             worker.report_ready()
     pause_s = await stopping
-    server.is_closing = True
-    await asyncio.sleep(pause_s)
+    if pause_s:
+        server.is_closing = True
+        await asyncio.sleep(pause_s)
     await server.drain(settings.drain_timeout_s)
     await asyncio.wait((loading,))
     app.close()

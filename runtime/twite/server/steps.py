@@ -8,9 +8,13 @@ from typing import Any, cast
 from twite.server.exchange import Answer
 
 
+async def resume(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Answer:
+    """Go on, as a task, with a coroutine whose first step gave what it waits for."""
+    return await _rest_of(started, waits_for)
+
+
 @coroutine
-def resume(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Generator[Any, Any, Answer]:
-    """Go on, as a task, with a coroutine whose first step has already been taken."""
+def _rest_of(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Generator[Any, Any, Answer]:
     while True:
         try:
             yield waits_for
