@@ -7,6 +7,7 @@ text, 6 MB an event. Not part of the function.
 
 import argparse
 import json
+import signal
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -103,8 +104,9 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, port: int, function: Emulator) -> None:
-        self.function = function
+    function: Emulator
+
+    def __init__(self, port: int) -> None:
         self.turn = Lock()
         try:
             super().__init__(("127.0.0.1", port), Exchange)
@@ -203,7 +205,7 @@ def serve(bundle: Path, port: int) -> int:
     ):
         address = f"http://127.0.0.1:{front.server_address[1]}"
         print(f"the function with {bundle} answers on {address}, Ctrl-C ends", flush=True)
-        print(f"  events: curl -d '{{\"features\": …}}' {function.url}", flush=True)
+        print(f"  events: curl -d '{{\"features\": …}}' {front.function.url}", flush=True)
         front.serve_forever()
     return 0
 
