@@ -21,7 +21,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Iterator[Fu
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory, bundles: Path) -> Iterator[Function]:
     log = tmp_path_factory.mktemp("digits") / "log"
-    settings = {"MODEL_PATH": str(bundles / "digits"), "TWITE_MAX_BODY_BYTES": "5000000"}
+    settings = {"MODEL_PATH": str(bundles / "digits"), "TWITE_MAX_BODY_BYTES": "4000000"}
     with started(log, settings) as function:
         yield function
 
