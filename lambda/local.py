@@ -199,10 +199,10 @@ def main() -> int:
 def serve(bundle: Path, port: int) -> int:
     if not (bundle / "bundle.json").is_file():
         raise UsageError(f"{bundle} is no bundle; build one: make examples, or twite build")
-    with (
-        emulator({"MODEL_PATH": str(bundle.resolve())}) as function,
-        Front(port, function) as front,
-    ):
+    settings = {"MODEL_PATH": str(bundle.resolve())}
+    # `kill` ends the function too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Front(port) as front, emulator(settings) as front.function:
         address = f"http://127.0.0.1:{front.server_address[1]}"
         print(f"the function with {bundle} answers on {address}, Ctrl-C ends", flush=True)
         print(f"  events: curl -d '{{\"features\": …}}' {front.function.url}", flush=True)
