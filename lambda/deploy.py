@@ -13,7 +13,10 @@ import subprocess
 import sys
 from base64 import b64decode
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 HERE = Path(__file__).parent
 ALIAS = "live"
@@ -46,6 +49,12 @@ def main() -> int:
         done = (deploy if options.step == "deploy" else rollback)(target, is_meant)
     except Refused as error:
         print(f"lambda-{options.step}: {error}", file=sys.stderr)
+        return 2
+    except (BotoCoreError, ClientError) as error:
+        hint = "are AWS_REGION and credentials set?"
+        print(f"lambda-{options.step}: {error}; {hint}", file=sys.stderr)
+            f"lambda-{options.step}: {error}; are AWS_REGION and credentials set?", file=sys.stderr
+        )
         return 2
     except subprocess.CalledProcessError as error:
         print(f"lambda-{options.step}: {shlex.join(error.cmd)} failed", file=sys.stderr)
@@ -118,14 +127,14 @@ def sam(target: Target, image: str) -> list[str]:
 
 def login(repository: str) -> None:
     """Docker's login at ECR; the password goes through a pipe, not through an argument."""
-    token = client("ecr").get_authorization_token()["authorizationData"][0]
+    token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = b64decode(token["authorizationToken"]).decode().partition(":")
     command = ["docker", "login", "--username", user, "--password-stdin", repository.split("/")[0]]
     subprocess.run(command, input=password, text=True, check=True)
 
 
 def rollback(target: Target, is_meant: bool) -> bool:
-    service = client("lambda")
+    service = boto3.client("lambda")
     function = os.environ.get("FUNCTION_NAME") or function_of(target.stack)
     try:
         now = int(service.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
@@ -145,25 +154,12 @@ def rollback(target: Target, is_meant: bool) -> bool:
 
 
 def function_of(stack: str) -> str:
-    service = client("cloudformation")
-    try:
-        outputs = service.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    except service.exceptions.ClientError as error:
-        raise Refused(f"stack {stack} cannot be read: {error}; is STACK right?") from error
+    service = boto3.client("cloudformation")
+    outputs = service.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     names = [each["OutputValue"] for each in outputs if each["OutputKey"] == "FunctionName"]
     if not names:
         raise Refused(f"stack {stack} has no output FunctionName; set FUNCTION_NAME")
     return str(names[0])
-
-
-def client(service: str) -> Any:
-    import boto3
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        return boto3.client(service)
-    except BotoCoreError as error:
-        raise Refused(f"{error} Set AWS_REGION and credentials, as in `aws configure`") from error
 
 
 def show(command: list[str]) -> None:
