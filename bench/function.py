@@ -132,4 +132,4 @@ def _start_bare(bundle: Path) -> float:
 if __name__ == "__main__":
     chosen = Path(sys.argv[1] if len(sys.argv) > 1 else "dist/iris").resolve()
     print(warm(chosen))
-    print("start direct %.3f bare %.3f http %.3f" % start(chosen))
+    print(start(chosen))

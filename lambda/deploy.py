@@ -53,8 +53,6 @@ def main() -> int:
     except (BotoCoreError, ClientError) as error:
         hint = "are AWS_REGION and credentials set?"
         print(f"lambda-{options.step}: {error}; {hint}", file=sys.stderr)
-            f"lambda-{options.step}: {error}; are AWS_REGION and credentials set?", file=sys.stderr
-        )
         return 2
     except subprocess.CalledProcessError as error:
         print(f"lambda-{options.step}: {shlex.join(error.cmd)} failed", file=sys.stderr)
