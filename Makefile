@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
+.PHONY: help env run test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -34,8 +34,10 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
-	$(BIN)/python bench/report.py
+bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+	$(BIN)/python bench/report.py $(ROWS)
+
+peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures
 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
@@ -59,7 +61,7 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
-	$(COMPILE) $(UPGRADE) locks/sam.in -o locks/sam.txt
+	for name in peers mlserver sam; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
 
 clean: ## remove everything that was made here
@@ -69,7 +71,7 @@ clean: ## remove everything that was made here
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
 
 .venvs/%/.made: locks/%.txt tools/environment.sh
-	@tools/environment.sh $(@D) $(PYTHON) locks/$*.txt --
+	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<
