@@ -34,7 +34,7 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+bench: $(EXAMPLES) $(FUNCTION) ## measure beside bare servers and scripts; ROWS="start …" for some alone
 	$(BIN)/python bench/report.py $(ROWS)
 
 peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures

@@ -8,7 +8,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from threading import local
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -48,12 +48,12 @@ LONGEST_ESCAPE = 6
 
 
 class InTurn(Pool):
-    """The pool of a function: whoever brings a request computes it."""
+    """The pool of a function: whoever brings a request computes it, and nobody waits in a queue."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], deadline_s: float | None = None) -> T:
         return work.answer(self._inference.run(work.decode()))
 
     def close(self) -> None:
@@ -66,10 +66,11 @@ class Gateway:
     def __init__(self, inference: Inference, telemetry: Telemetry, settings: Settings) -> None:
         model, repository = inference.model, Repository()
         manifest = model.manifest
-        served = Served(manifest.name, manifest.version, model, InTurn(inference))
-        repository.models = (served,)
+        name = settings.model_name or manifest.name
+        pool = InTurn(inference)
+        repository.models = (Served(name, manifest.version, model, pool, inference.load_s),)
         self._app = make_app(repository)
-        self._model_path = f"/v2/models/{manifest.name}/infer"
+        self._model_path = f"/v2/models/{name}/infer"
         self._inference = inference
         self._telemetry = telemetry
         self._most = settings.max_body_bytes
@@ -99,8 +100,9 @@ class Gateway:
         """The answer to an Open Inference Protocol request that came without HTTP."""
         body = json.dumps(event).encode()
         headers = {"content-type": "application/json"}
+        _identify(headers, context)
         request = Request("POST", self._model_path, headers, body)
-        answer = asyncio.run(self._app(request))
+        answer = asyncio.run(self._asked(request))
         if len(answer.body) > PAYLOAD_BYTES:
             raise BodyTooLarge(answer_too_large(len(answer.body), PAYLOAD_BYTES))
         parsed = json.loads(answer.body)
@@ -108,6 +110,9 @@ class Gateway:
             raise _refused(answer.status, parsed["error"])
         self._telemetry.request("direct", context, answer.status, self._inference.took_s())
         return parsed
+
+    async def _asked(self, request: Request) -> Answer:
+        return await self._app(request)
 
     def _respond(
         self, event: Event, context: Context, method: str, path: str, most: int
@@ -119,7 +124,7 @@ class Gateway:
         except RequestError as error:
             return self._through_mangum(event, context, _always(error_answer(error)), b"")
         if event.get("version") == "2.0" and (method, path) in DIRECT:
-            response = self._direct(event, method, path, body)
+            response = self._direct(event, context, method, path, body)
         else:
             response = self._through_mangum(event, context, self._app, body)
         size = _size(response)
@@ -128,11 +133,13 @@ class Gateway:
             return self._through_mangum(event, context, _always(refusal), b"")
         return response
 
-    def _direct(self, event: Event, method: str, path: str, body: bytes) -> dict[str, Any]:
+    def _direct(
+        self, event: Event, context: Context, method: str, path: str, body: bytes
+    ) -> dict[str, Any]:
         headers = {key.lower(): text for key, text in event["headers"].items()}
         if event.get("cookies"):
             headers["cookie"] = "; ".join(event["cookies"])
-        _pass_trace(headers)
+        _identify(headers, context)
         peer = event["requestContext"]["http"]["sourceIp"]
         request = Request(method, path, headers, body, event.get("rawQueryString", ""), peer)
         return _response(_finish(self._app(request)))
@@ -140,9 +147,17 @@ class Gateway:
     def _through_mangum(
         self, event: Event, context: Context, app: Endpoint, body: bytes
     ) -> dict[str, Any]:
-        headers = dict(event.get("headers") or {})
-        _pass_trace(headers)
-        whole = {**event, "headers": headers, "body": body, "isBase64Encoded": False}
+        headers = {key.lower(): text for key, text in (event.get("headers") or {}).items()}
+        several = {
+            key.lower(): text for key, text in (event.get("multiValueHeaders") or {}).items()
+        }
+        known = {**headers, **{key: texts[0] for key, texts in several.items() if texts}}
+        before = set(known)
+        _identify(known, context)
+        added = {key: text for key, text in known.items() if key not in before}
+        whole = {**event, "headers": headers | added, "body": body, "isBase64Encoded": False}
+        if several:
+            whole["multiValueHeaders"] = several | {key: [text] for key, text in added.items()}
         if event.get("version") == "2.0":
             http = {**event["requestContext"]["http"], "path": _path(event)}
             whole["requestContext"] = {**event["requestContext"], "http": http}
@@ -205,16 +220,18 @@ def _body(event: Event, most: int) -> bytes:
         ) from error
 
 
-def _pass_trace(headers: dict[str, str]) -> None:
-    """Give the application the trace that Lambda is in, unless the caller sent one of its own."""
+def _identify(headers: dict[str, str], context: Context) -> None:
+    """Lambda's request id and trace for the application, unless the caller sent its own."""
+    headers.setdefault("x-request-id", context.aws_request_id)
     if "traceparent" not in headers and (parent := traceparent(headers.get("x-amzn-trace-id"))):
         headers["traceparent"] = parent
 
 
-def _finish(running: Coroutine[Any, Any, Answer]) -> Answer:
-    """The result of a coroutine that waits for nothing."""
+def _finish(asked: Awaitable[Answer]) -> Answer:
+    """The answer of an endpoint that waits for nothing."""
+    running = asked.__await__()
     try:
-        running.send(None)
+        next(running)
     except StopIteration as done:
         answer: Answer = done.value
         return answer

@@ -8,10 +8,14 @@ from twite.tensors import Tensors
 
 
 class Inference:
-    """Requests of several threads take turns; a function has a core or two, and one interpreter."""
+    """Requests of several threads take turns; a function has a core or two, and one interpreter.
 
-    def __init__(self, model: Model) -> None:
+    load_s is what loading and verifying took.
+    """
+
+    def __init__(self, model: Model, load_s: float) -> None:
         self.model = model
+        self.load_s = load_s
         self._turn = Lock()
         self._thread = local()
 

@@ -136,6 +136,12 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
         raise ChildFailed(f"the emulator ended with {status} before it listened on port {port}")
 
 
+def children(pid: int) -> list[int]:
+    """The processes that this one started; the emulator's is the function."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
 def end(process: "subprocess.Popen[bytes]") -> None:
     """End the process and what it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -28,6 +28,8 @@ from twite.model import Model
 MB_PER_CORE = 1769
 """Lambda gives one core for this much memory, whatever number of cores it shows."""
 
+SMALL_BYTES = 256 * 1024
+
 
 def start() -> Function:
     """The function, ready; raises awslambdaric's FaultException, which ends INIT with its type."""
@@ -40,7 +42,8 @@ def start() -> Function:
 def _start(settings: Settings) -> Function:
     app = perf_counter()
     path = _bundle_path(settings)
-    model = Model(load(path), settings.threads or _threads())
+    bundle = load(path)
+    model = Model(bundle, settings.threads or _threads(bundle.model_path.stat().st_size))
     loaded = perf_counter()
     for warning in _check(model):
         write("WARNING", warning)
@@ -48,9 +51,9 @@ def _start(settings: Settings) -> Function:
     golden = perf_counter()
     steps = {"numpy": NUMPY - BEGIN, "engine": ENGINE - NUMPY, "app": app - ENGINE}
     steps |= {"load": loaded - app, "golden": golden - loaded}
-    telemetry = Telemetry(model)
+    telemetry = Telemetry(model, settings.model_name)
     telemetry.loaded(steps)
-    function = Function(Inference(model), telemetry, settings)
+    function = Function(Inference(model, golden - app), telemetry, settings)
     _hook_snapshot(function)
     gc.freeze()
     gc.enable()
@@ -70,9 +73,12 @@ def _bundle_path(settings: Settings) -> Path:
     return beside
 
 
-def _threads() -> int:
-    """The cores that the function's memory pays for, at most those that it may use."""
-    cores = len(os.sched_getaffinity(0))
+def _threads(model_bytes: int) -> int:
+    """The cores that the function's memory pays for, at most those that it may use.
+
+    A model of few bytes takes longer to be shared out than to be computed.
+    """
+    cores = len(os.sched_getaffinity(0)) if model_bytes > SMALL_BYTES else 1
     memory = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     return max(1, min(cores, round(int(memory) / MB_PER_CORE))) if memory.isdigit() else cores
 

@@ -32,10 +32,10 @@ def write(level: str, message: str, **fields: object) -> None:
 class Telemetry:
     """is_cold holds until the first request was written."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, name: str | None = None) -> None:
         manifest, engine = model.manifest, model.engine
         self.is_cold = True
-        self._names = {"model_name": manifest.name, "model_version": manifest.version}
+        self._names = {"model_name": name or manifest.name, "model_version": manifest.version}
         self._info: dict[str, object] = {
             "sha256": manifest.files[manifest.model].sha256,
             "accelerator": "xnnpack" if engine.xnnpack else "cpu",

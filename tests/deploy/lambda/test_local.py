@@ -82,8 +82,8 @@ def test_a_signal_ends_the_front_and_the_function(
     with front(bundles / "iris", tmp_path / "log") as (client, process):
         answer = client.post("/predict", json={"features": [5.1, 3.5, 0.2]})
         assert answer.json() == {"prediction": 1.4}
-        emulator = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        started = [pid for parent in emulator for pid in (parent, *children(parent))]
+        emulators = rie.children(process.pid)
+        started = [pid for parent in emulators for pid in (parent, *rie.children(parent))]
         assert len(started) >= 2
         process.send_signal(number)
         assert process.wait(30) == 130
@@ -93,12 +93,7 @@ def test_a_signal_ends_the_front_and_the_function(
         assert [pid for pid in started if is_alive(pid)] == []
 
 
-def children(parent: str) -> list[str]:
-    tasks = Path(f"/proc/{parent}/task").glob("*/children")
-    return [pid for task in tasks for pid in task.read_text().split()]
-
-
-def is_alive(pid: str) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 from emulated import CODE, Function
 from events import balancer, http
+
+import rie
 
 MB = 1024 * 1024
 
@@ -205,9 +209,12 @@ def test_time_that_is_over_ends_one_invocation_only(
     assert function.invoke(event) == {"prediction": 1.4}
 
 
-def test_memory_decides_the_threads(start: Callable[..., Function], bundles: Path) -> None:
-    settings = {"MODEL_PATH": str(bundles / "iris"), "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}
-    function = start({**settings, "PYTHONPATH": CODE})
-    function.invoke({"features": [5.1, 3.5, 0.2]})
-    (ready,) = [line for line in function.lines() if "init" in line]
-    assert ready["threads"] == 1
+@pytest.mark.parametrize(
+    ("memory", "size", "most"), [("512", 10**7, 1), ("10240", 10**7, 6), ("10240", 10**4, 1)]
+)
+def test_memory_and_size_decide_the_threads(memory: str, size: int, most: int) -> None:
+    settings = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory, "PYTHONPATH": CODE}
+    command = [str(rie.PYTHON), "-c", f"import startup; print(startup._threads({size}))"]
+    environment = rie.environment(settings)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert int(result.stdout) == min(most, len(os.sched_getaffinity(0))), result.stderr
