@@ -51,10 +51,10 @@ lambda-zip: .venv/.made $(BUNDLE)/bundle.json ## make dist/lambda-NAME.zip for L
 	$(BIN)/python tools/lambda_zip.py $(BUNDLE)
 
 lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
-	.venvs/sam/bin/python lambda/deploy.py deploy $(BUNDLE)
+	.venvs/sam/bin/python tools/lambda_deploy.py deploy $(BUNDLE)
 
 lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
-	.venvs/sam/bin/python lambda/deploy.py rollback $(BUNDLE)
+	.venvs/sam/bin/python tools/lambda_deploy.py rollback $(BUNDLE)
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt

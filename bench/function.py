@@ -192,7 +192,7 @@ def memory(bundle: Path) -> float:
     with rie.emulator({"MODEL_PATH": str(bundle)}, log=subprocess.DEVNULL) as function:
         for _ in range(3):
             answer = json.loads(function.invoke(json.dumps(event).encode())[1])
-        if answer["statusCode"] != 200:
+        if answer.get("statusCode") != 200:
             raise SystemExit(f"the function answers {answer}")
         (pid,) = rie.children(function.process.pid)
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -21,7 +21,7 @@ def run(command: list[Any], **variables: str) -> "subprocess.CompletedProcess[st
 
 
 def deployment(step: str, bundle: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    script = ROOT / "lambda" / "deploy.py"
+    script = ROOT / "tools" / "lambda_deploy.py"
     return run([SAM / "bin" / "python", script, step, bundle], **variables)
 
 
@@ -69,6 +69,7 @@ def test_a_deployment_is_shown_before_it_is_done(bundles: Path) -> None:
     result = deployment("deploy", bundles / "iris", REPOSITORY=REPOSITORY)
     assert result.returncode == 0, result.stderr
     assert f"docker push {REPOSITORY}:iris-1" in result.stdout
+    assert "docker tag twite/lambda:" in result.stdout
     assert "sam deploy" in result.stdout
     assert "Nothing was done" in result.stdout
 

@@ -1,6 +1,6 @@
 """Deploy the image of a bundle with SAM, or take the alias back to the version before.
 
-.venvs/sam/bin/python lambda/deploy.py deploy BUNDLE | rollback, as `make lambda-deploy` and
+.venvs/sam/bin/python tools/lambda_deploy.py deploy BUNDLE | rollback, as `make lambda-deploy` and
 `make lambda-rollback` do. Both say what they would do, and do it with --yes (CONFIRM=yes).
 """
 
@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from base64 import b64decode
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,9 @@ from typing import NamedTuple
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
+TEMPLATE = ROOT / "lambda" / "template.yaml"
+OF_DOCKER = {"arm64": "arm64", "x86_64": "amd64"}
 ALIAS = "live"
 
 
@@ -70,9 +73,13 @@ def target_of(bundle: Path) -> Target:
         raise SystemExit(f"{bundle} is no bundle: {error}") from error
     name, version = manifest["name"], manifest["version"]
     architecture = os.environ.get("ARCHITECTURE", "arm64")
+    if architecture not in OF_DOCKER:
+        raise SystemExit(f"ARCHITECTURE is '{architecture}'; Lambda has {', '.join(OF_DOCKER)}")
+    project = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text())["project"]
+    built = f"twite/lambda:{project['version']}-{OF_DOCKER[architecture]}"
     return Target(
         stack=os.environ.get("STACK", f"twite-{name}"),
-        image=os.environ.get("IMAGE", f"twite-lambda:{name}-{architecture}"),
+        image=os.environ.get("IMAGE", built),
         repository=os.environ.get("REPOSITORY", ""),
         architecture=architecture,
         memory_mb=os.environ.get("MEMORY_MB", "512"),
@@ -117,8 +124,8 @@ def sam(target: Target, image: str) -> list[str]:
         "MemoryMb": target.memory_mb,
     }
     overrides = [f"{name}={text}" for name, text in parameters.items()]
-    command = [str(Path(sys.executable).parent / "sam"), "deploy"]
-    command += ["--template-file", str(HERE / "template.yaml"), "--stack-name", target.stack]
+    command = [spell(Path(sys.executable).parent / "sam"), "deploy"]
+    command += ["--template-file", spell(TEMPLATE), "--stack-name", target.stack]
     command += ["--image-repository", target.repository, "--capabilities", "CAPABILITY_IAM"]
     return [*command, "--no-fail-on-empty-changeset", "--parameter-overrides", *overrides]
 
@@ -158,6 +165,12 @@ def function_of(stack: str) -> str:
     if not names:
         raise Refused(f"stack {stack} has no output FunctionName; set FUNCTION_NAME")
     return str(names[0])
+
+
+def spell(path: Path) -> str:
+    """Relative where it is short that way."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def show(command: list[str]) -> None:
