@@ -4,7 +4,6 @@ Those of payload version 2.0 for the paths in DIRECT reach it as they are; every
 through mangum, which is imported when the first one comes. Both answer with the same bytes.
 """
 
-import asyncio
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
@@ -12,6 +11,10 @@ from collections.abc import Awaitable
 from threading import local
 from typing import Any, TypeVar
 from urllib.parse import unquote
+
+from deferred import defer
+
+defer("asyncio")
 
 from function import PAYLOAD_BYTES, answer_too_large
 from inference import Inference
@@ -102,6 +105,8 @@ class Gateway:
         headers = {"content-type": "application/json"}
         _identify(headers, context)
         request = Request("POST", self._model_path, headers, body)
+        import asyncio
+
         answer = asyncio.run(self._asked(request))
         if len(answer.body) > PAYLOAD_BYTES:
             raise BodyTooLarge(answer_too_large(len(answer.body), PAYLOAD_BYTES))

@@ -22,7 +22,17 @@ VERSIONS = ("3.12", "3.13")
 """Lambda's own Pythons with a C library that LiteRT's wheels run on."""
 
 LIMIT_BYTES = 250_000_000
-CODE = ("entry", "function", "gateway", "inference", "objects", "records", "results", "snapshot")
+CODE = (
+    "deferred",
+    "entry",
+    "function",
+    "gateway",
+    "inference",
+    "objects",
+    "records",
+    "results",
+    "snapshot",
+)
 CODE += ("startup", "telemetry", "tracing")
 """The modules of lambda/ that are the function; the others run it on this machine."""
 
