@@ -67,7 +67,7 @@ class Function:
         decoded = model.decode_value(value)
         outputs = self.inference.run(decoded.tensors)
         _check_finite(outputs)
-        answer = {"prediction": model.prediction(outputs, is_batch=decoded.is_batch)}
+        answer = {"prediction": model.prediction(outputs, decoded)}
         _check_size(answer, outputs)
         return answer
 

@@ -5,6 +5,7 @@ from urllib.parse import unquote_plus
 
 from results import client, deliver, is_result, results_place
 from telemetry import Context
+from twite.encode import encode
 from twite.errors import BodyTooLarge, RequestError, TwiteError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def predict_object(bucket: str, key: str, function: "Function") -> bytes:
     model = function.inference.model
     decoded = model.decode(body, content_type)
     outputs = function.inference.run(decoded.tensors)
-    return model.answer(outputs, is_batch=decoded.is_batch)
+    return encode(model.prediction(outputs, decoded))
 
 
 def _name(record: Record) -> tuple[str, str]:

@@ -62,12 +62,13 @@ class Model:
 
     def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
         """Raw outputs to the JSON document of an answer."""
-        return encode(self.prediction(outputs, is_batch=is_batch))
+        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
+        return encode(prediction if is_batch else _only(prediction))
 
-    def prediction(self, outputs: Tensors, *, is_batch: bool) -> object:
+    def prediction(self, outputs: Tensors, request: Decoded) -> object:
         """Raw outputs to what an answer holds, before it is JSON; it may have NaN."""
         prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
-        return prediction if is_batch else _only(prediction)
+        return prediction if request.is_batch else _only(prediction)
 
     def replay(self, most: int | None = None) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.
