@@ -62,8 +62,7 @@ class Model:
 
     def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
         """Raw outputs to the JSON document of an answer."""
-        prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
-        return encode(prediction if is_batch else _only(prediction))
+        return encode(self.prediction(outputs, Decoded({}, is_batch)))
 
     def prediction(self, outputs: Tensors, request: Decoded) -> object:
         """Raw outputs to what an answer holds, before it is JSON; it may have NaN."""
