@@ -72,7 +72,7 @@ class Gateway:
         name = settings.model_name or manifest.name
         pool = InTurn(inference)
         repository.models = (Served(name, manifest.version, model, pool, inference.load_s),)
-        self._app = make_app(repository)
+        self._app = make_app(repository, settings)
         self._model_path = f"/v2/models/{name}/infer"
         self._inference = inference
         self._telemetry = telemetry

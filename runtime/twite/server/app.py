@@ -10,6 +10,7 @@ from twite.repository import Repository
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.server.health import health_endpoints
 from twite.server.predict import predict_endpoint
+from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
@@ -53,7 +54,8 @@ class App:
         )
 
 
-def make_app(repository: Repository) -> App:
+def make_app(repository: Repository, settings: Settings | None = None) -> App:
+    """settings is for what some carriers leave to the application; it needs none of them yet."""
     return App(
         {
             **health_endpoints(repository),
