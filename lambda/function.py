@@ -13,8 +13,8 @@ from twite.errors import BodyTooLarge, RequestError, TwiteError
 from twite.settings import Settings
 from twite.tensors import Tensors
 
-PAYLOAD_BYTES = 6 * 1024 * 1024
-"""What Lambda carries in one event and in one answer."""
+EVENT_BYTES = ANSWER_BYTES = 6 * 1024 * 1024
+"""What Lambda carries to a function and back."""
 
 REQUEST_KEYS = frozenset(("features", "inputs", "text"))
 
@@ -108,11 +108,11 @@ def _check_finite(outputs: Tensors) -> None:
 
 def _check_size(answer: dict[str, object], outputs: Tensors) -> None:
     """Raise BodyTooLarge for an answer that Lambda would refuse, ending the process for it."""
-    if sum(array.size for array in outputs.values()) * NUMBER_BYTES < PAYLOAD_BYTES:
+    if sum(array.size for array in outputs.values()) * NUMBER_BYTES < ANSWER_BYTES:
         return
     size = len(dumps(answer))
-    if size > PAYLOAD_BYTES:
-        raise BodyTooLarge(answer_too_large(size, PAYLOAD_BYTES))
+    if size > ANSWER_BYTES:
+        raise BodyTooLarge(answer_too_large(size, ANSWER_BYTES))
 
 
 def answer_too_large(size: int, most: int) -> str:

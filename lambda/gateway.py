@@ -16,7 +16,7 @@ from deferred import defer
 
 defer("asyncio")
 
-from function import PAYLOAD_BYTES, answer_too_large
+from function import ANSWER_BYTES, EVENT_BYTES, answer_too_large
 from inference import Inference
 from telemetry import Context, Telemetry
 from tracing import traceparent
@@ -83,8 +83,7 @@ class Gateway:
         """The response that the kind of event wants; raises RequestError for what is no event."""
         try:
             method, path = _method_and_path(event)
-            most = ALB_BYTES if "elb" in event["requestContext"] else PAYLOAD_BYTES
-            response = self._respond(event, context, method, path, most)
+            response = self._respond(event, context, method, path)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RequestError(
                 "the event has a requestContext but is no HTTP event of an API Gateway, function "
@@ -108,8 +107,8 @@ class Gateway:
         import asyncio
 
         answer = asyncio.run(self._asked(request))
-        if len(answer.body) > PAYLOAD_BYTES:
-            raise BodyTooLarge(answer_too_large(len(answer.body), PAYLOAD_BYTES))
+        if len(answer.body) > ANSWER_BYTES:
+            raise BodyTooLarge(answer_too_large(len(answer.body), ANSWER_BYTES))
         parsed = json.loads(answer.body)
         if answer.status >= 400:
             raise _refused(answer.status, parsed["error"])
@@ -119,9 +118,9 @@ class Gateway:
     async def _asked(self, request: Request) -> Answer:
         return await self._app(request)
 
-    def _respond(
-        self, event: Event, context: Context, method: str, path: str, most: int
-    ) -> dict[str, Any]:
+    def _respond(self, event: Event, context: Context, method: str, path: str) -> dict[str, Any]:
+        is_balanced = "elb" in event["requestContext"]
+        most = ALB_BYTES if is_balanced else EVENT_BYTES
         try:
             body = _body(
                 event, min(self._most, most * 3 // 4 if event.get("isBase64Encoded") else most)
@@ -132,7 +131,7 @@ class Gateway:
             response = self._direct(event, context, method, path, body)
         else:
             response = self._through_mangum(event, context, self._app, body)
-        size = _size(response)
+        size, most = _size(response), ALB_BYTES if is_balanced else ANSWER_BYTES
         if size > most:
             refusal = error_answer(BodyTooLarge(answer_too_large(size, most)))
             return self._through_mangum(event, context, _always(refusal), b"")

@@ -1,11 +1,13 @@
 """The function as it is, and what a test must know of its process: what an event imported."""
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import entry
+import function
 from twite.engine import Engine
 
 loads: list[object] = []
@@ -17,6 +19,9 @@ def _counted(self: Engine) -> None:
     _load(self)
 
 
+if "WATCHED_ANSWER_BYTES" in os.environ:
+    # Six megabytes would be more samples than one request may have.
+    function.ANSWER_BYTES = int(os.environ["WATCHED_ANSWER_BYTES"])
 Engine._load = _counted  # type: ignore[method-assign]
 
 
