@@ -20,7 +20,7 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) $(FUNCTION) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -42,7 +42,7 @@ peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
-	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
+	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force --trust-pickle || exit; done
 
 lambda-local: $(FUNCTION) $(BUNDLE)/bundle.json ## answer HTTP with the function in Lambda's emulator: BUNDLE=dist/iris PORT=8080
 	PYTHONPATH=runtime $(BIN)/python lambda/local.py $(BUNDLE) --port $(PORT)
@@ -61,6 +61,7 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
+	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
 	for name in peers mlserver sam; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
 
@@ -73,8 +74,11 @@ clean: ## remove everything that was made here
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
+.venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
+	@$(BIN)/python tools/onnx_environment.py
+
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<
 
 dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
-	$(BIN)/twite build $< -o $(@D) --force
+	$(BIN)/twite build $< -o $(@D) --force --trust-pickle

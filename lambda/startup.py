@@ -22,6 +22,7 @@ ENGINE = perf_counter()
 from function import Function
 from inference import Inference
 from telemetry import Telemetry, write
+from twite.bounds import Bounds
 from twite.bundle import load
 from twite.model import Model
 
@@ -43,7 +44,9 @@ def _start(settings: Settings) -> Function:
     app = perf_counter()
     path = _bundle_path(settings)
     bundle = load(path)
-    model = Model(bundle, settings.threads or _threads(bundle.model_path.stat().st_size))
+    threads = settings.threads or _threads(bundle.model_path.stat().st_size)
+    bounds = Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers)
+    model = Model(bundle, threads, bounds)
     loaded = perf_counter()
     for warning in _check(model):
         write("WARNING", warning)

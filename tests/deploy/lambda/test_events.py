@@ -18,9 +18,9 @@ BODY = json.dumps(ROW)
 @pytest.mark.parametrize(
     ("event", "answer"),
     [
-        (ROW, {"prediction": 1.4}),
-        ({"features": [[5.1, 3.5, 0.2]] * 2}, {"prediction": [1.4, 1.4]}),
-        ({"inputs": {"features": [[5.1, 3.5, 0.2]]}}, {"prediction": [1.4]}),
+        (ROW, {"prediction": 1.5}),
+        ({"features": [[5.1, 3.5, 0.2]] * 2}, {"prediction": [1.5, 1.5]}),
+        ({"inputs": {"features": [[5.1, 3.5, 0.2]]}}, {"prediction": [1.5]}),
     ],
     ids=["row", "batch", "inputs"],
 )
@@ -35,7 +35,7 @@ def test_answers_http_events(kind: Any, iris: Function) -> None:
     answer = iris.invoke(kind("POST", "/predict", BODY))
     assert answer["statusCode"] == 200
     assert answer["headers"]["content-type"] == "application/json"
-    assert json.loads(answer["body"]) == {"prediction": 1.4}
+    assert json.loads(answer["body"]) == {"prediction": 1.5}
     assert answer["isBase64Encoded"] is False
 
 

@@ -81,7 +81,7 @@ def test_a_signal_ends_the_front_and_the_function(
 ) -> None:
     with front(bundles / "iris", tmp_path / "log") as (client, process):
         answer = client.post("/predict", json={"features": [5.1, 3.5, 0.2]})
-        assert answer.json() == {"prediction": 1.4}
+        assert answer.json() == {"prediction": 1.5}
         emulators = rie.children(process.pid)
         started = [pid for parent in emulators for pid in (parent, *rie.children(parent))]
         assert len(started) >= 2
@@ -138,6 +138,6 @@ def test_responses_follow_the_rules_of_an_http_api() -> None:
     response = to_response({**whole, "body": "AAH/", "isBase64Encoded": True})
     assert response.headers == [("a", "b"), ("set-cookie", "c=1"), ("set-cookie", "d=2")]
     assert (response.status, response.body) == (201, b"\x00\x01\xff")
-    assert to_response({"prediction": 1.4}).body == b'{"prediction": 1.4}'
+    assert to_response({"prediction": 1.5}).body == b'{"prediction": 1.5}'
     failed = to_response({"errorType": "Runtime.ExitError", "errorMessage": "gone"})
     assert (failed.status, b"Runtime.ExitError: gone" in failed.body) == (502, True)

@@ -54,8 +54,8 @@ def test_only_the_messages_that_failed_come_again(iris: Function) -> None:
     assert failed == ["b", "c", "e"]
     answers = [line for line in iris.lines() if line["message"] == "answer"]
     assert [(each["name"], each["answer"]) for each in answers[-2:]] == [
-        ("a", {"prediction": 1.4}),
-        ("d", {"prediction": 1.4}),
+        ("a", {"prediction": 1.5}),
+        ("d", {"prediction": 1.5}),
     ]
 
 
@@ -125,7 +125,7 @@ def test_answers_can_go_to_a_queue(
     assert function.invoke(batch) == {"batchItemFailures": []}
     received = cloud.sqs("ReceiveMessage", "/123456789012/answers", QueueUrl=queue)
     assert "m-2" in received
-    assert "1.4" in received
+    assert "1.5" in received
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_an_event_that_is_no_json_is_lambdas_own_error(iris: Function) -> None:
 
 def test_the_function_answers_on_after_errors(iris: Function) -> None:
     iris.invoke({"features": [1]})
-    assert iris.invoke({"features": [5.1, 3.5, 0.2]}) == {"prediction": 1.4}
+    assert iris.invoke({"features": [5.1, 3.5, 0.2]}) == {"prediction": 1.5}
 
 
 def test_a_body_that_is_not_base64_is_a_400(iris: Function) -> None:
@@ -117,7 +117,7 @@ def test_an_answer_over_the_limit_is_refused_with_a_hint(
     assert "fewer samples" in message
     assert "up to 3000" in message
     assert answer["statusCode"] == 413 if is_http else answer["errorType"] == "BodyTooLarge"
-    assert function.invoke({"features": [5.1, 3.5, 0.2]}) == {"prediction": 1.4}
+    assert function.invoke({"features": [5.1, 3.5, 0.2]}) == {"prediction": 1.5}
 
 
 def missing(bundle: Path) -> None:
@@ -199,10 +199,10 @@ def test_time_that_is_over_ends_one_invocation_only(
     settings = {"MODEL_PATH": str(bundles / "iris"), "AWS_LAMBDA_FUNCTION_TIMEOUT": "3"}
     function = start(settings)
     event = {"features": [5.1, 3.5, 0.2]}
-    assert function.invoke(event) == {"prediction": 1.4}
+    assert function.invoke(event) == {"prediction": 1.5}
     _, body = function.emulator.invoke(json.dumps({"sleep_s": 60, **event}).encode())
     assert b"timed out after 3" in body
-    assert function.invoke(event) == {"prediction": 1.4}
+    assert function.invoke(event) == {"prediction": 1.5}
 
 
 @pytest.mark.parametrize(
