@@ -67,6 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
         fill(root, options.bundle, options.python)
+        compile_all(root, options.python)
         size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         if size > LIMIT_BYTES:
             too_large = f"{size / 1e6:.0f} MB unpacked; Lambda takes {LIMIT_BYTES / 1e6:.0f}"
@@ -86,7 +87,6 @@ def fill(root: Path, bundle: Path, version: str) -> None:
     for name in CODE:
         shutil.copy(ROOT / "lambda" / f"{name}.py", root)
     shutil.copytree(bundle, root / "bundle")
-    compile_all(root, version)
 
 
 def without_bytecode(folder: str, names: list[str]) -> list[str]:
@@ -120,6 +120,11 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def pack(root: Path, version: str, output: Path) -> None:
+    compile_all(root, version)
+    write(root, output)
 
 
 def compile_all(root: Path, version: str) -> None:

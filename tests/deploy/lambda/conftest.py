@@ -9,7 +9,18 @@ import pytest
 from cloud import Cloud, running
 from emulated import Function, started
 
+import rie
+
 Start = Callable[..., Function]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environments() -> None:
+    """`make test` makes them."""
+    for name in ("lambda", "sam"):
+        if not (rie.ROOT / ".venvs" / name / ".made").exists():
+            how = f"make .venvs/{name}/.made"
+            pytest.skip(f"cannot run here: the environment .venvs/{name} is not made; {how}")
 
 
 @pytest.fixture(scope="session")

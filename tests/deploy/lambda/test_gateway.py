@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from emulated import CODE, HERE
+from emulated import CODE, HERE, Function
 from events import http
 
 import rie
@@ -89,3 +90,14 @@ def test_the_trace_of_lambda_becomes_a_traceparent(monkeypatch: pytest.MonkeyPat
     assert traceparent(trace.replace("Sampled=1", "Sampled=0")) == wanted[:-1] + "0"
     assert traceparent("Root=1-2;Parent=3") is None
     assert traceparent() is None
+
+
+def test_a_key_that_http_wants_is_no_matter_of_lambdas_own_callers(
+    start: Callable[..., Function], bundles: Path
+) -> None:
+    # Who may invoke is IAM's to say; who may call the API is the application's.
+    function = start({"MODEL_PATH": str(bundles / "iris"), "TWITE_API_KEY": "secret-key-0123456"})
+    assert function.invoke(http("POST", "/predict", ROW))["statusCode"] == 401
+    whole = http("POST", "/predict", ROW, authorization="Bearer secret-key-0123456")
+    assert function.invoke(whole)["statusCode"] == 200
+    assert function.invoke(json.loads(ROW)) == {"prediction": 1.5}

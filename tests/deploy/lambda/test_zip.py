@@ -1,5 +1,6 @@
 """The function as a zip for Lambda's own Python: whole, small, the same twice, and it answers."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -41,12 +42,16 @@ def packed(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def make(bundle: Path, output: Path) -> Path:
-    asked = [rie.PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    command = [sys.executable, TOOL, bundle, "--python", version, "-o", output]
+    command = [sys.executable, TOOL, bundle, "--python", version(), "-o", output]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     return output
+
+
+def version() -> str:
+    """Of the function's environment, whose Python runs the zip here."""
+    asked = [rie.PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +85,15 @@ def test_the_zip_needs_no_other_package(task: Path) -> None:
     assert outside == []
 
 
-def test_the_same_bundle_gives_the_same_bytes(packed: Path, bundles: Path, tmp_path: Path) -> None:
-    again = make(bundles / "iris", tmp_path / "again.zip")
+def test_the_same_files_give_the_same_bytes(packed: Path, task: Path, tmp_path: Path) -> None:
+    for folder in [*task.rglob("__pycache__")]:
+        shutil.rmtree(folder)
+    again = tmp_path / "again.zip"
+    code = "import sys, lambda_zip as z; from pathlib import Path\n"
+    code += "z.pack(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))"
+    command = [sys.executable, "-c", code, task, version(), again]
+    environment = os.environ | {"PYTHONPATH": str(TOOL.parent)}
+    subprocess.run(command, check=True, env=environment, timeout=300)
     with zipfile.ZipFile(packed) as one, zipfile.ZipFile(again) as two:
         sums = [{each.filename: each.CRC for each in archive.infolist()} for archive in (one, two)]
     differ = {name for name, _ in sums[0].items() ^ sums[1].items()}
