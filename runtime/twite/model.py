@@ -6,7 +6,7 @@ import numpy as np
 
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import Bundle
-from twite.decode import Decoded, decode, request_format
+from twite.decode import Decoded, decode, decode_value, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
@@ -45,7 +45,13 @@ class Model:
 
     def decode(self, body: bytes, content_type: str) -> Decoded:
         """The body's tensors; raises RequestError or below."""
-        decoded = decode(body, content_type, self._wanted)
+        return self._bounded(decode(body, content_type, self._wanted))
+
+    def decode_value(self, value: object) -> Decoded:
+        """The tensors of JSON that is parsed already; raises RequestError or below."""
+        return self._bounded(decode_value(value, self._wanted))
+
+    def _bounded(self, decoded: Decoded) -> Decoded:
         if decoded.is_batch:
             self.bounds.check_batch(max(map(len, decoded.tensors.values())))
         return decoded
@@ -79,8 +85,12 @@ class Model:
 
         top_k is how many classes or boxes the caller asked for, instead of what the bundle says.
         """
+        return encode(self.prediction(outputs, request, top_k))
+
+    def prediction(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> object:
+        """Raw outputs to what an answer holds, before it is JSON; it may have NaN."""
         prediction = self.postprocess(outputs, request, top_k)
-        return encode(prediction if request.is_batch else _only(prediction))
+        return prediction if request.is_batch else _only(prediction)
 
     def postprocess(
         self, outputs: Tensors, request: Decoded, top_k: int | None = None

@@ -166,7 +166,7 @@ class Pool:
                 DeadlineExceeded(f"no answer within {waited_s:.3g} s; the server has more to do")
             )
 
-    def _grow(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _grow(self, loop: "asyncio.AbstractEventLoop") -> None:
         name = f"twite-model-{len(self._threads)}"
         is_first = not self._threads
         # The event loop owns the first interpreter of a model that runs inline.
@@ -177,7 +177,7 @@ class Pool:
         self._threads.append(thread)
         thread.start()
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, own: Interpreters) -> None:
+    def _serve(self, loop: "asyncio.AbstractEventLoop", own: Interpreters) -> None:
         """A thread's work: own an interpreter, take what waits, compute and hand back."""
         while (job := self._queue.get()) is not None:
             jobs = [job, *self._more()]
