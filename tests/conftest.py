@@ -1,6 +1,7 @@
 """A skipped test is named at the end with how to enable it, and fails the session in CI."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ CI_LACKS = ("CPython 3.",)
 """Beginnings of the reasons, after MARK, for which CI may skip: what its machine may not have."""
 
 _skipped: dict[str, str] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell's background job ignores SIGINT, and so would every process that a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
