@@ -18,17 +18,19 @@ from twite.manifest import (
     EngineVersion,
     Golden,
     Manifest,
+    Preprocessing,
     Provenance,
     Scalar,
 )
+from twite.quantized import quantize
 from twite.tensors import Tensors
 from twite_build.conversion import Conversion
-from twite_build.ladder import Winner
 from twite_build.recipe import LABELS, RecipeFile
-from twite_build.reference import Reference
 from twite_build.report import Report, to_html, to_json
+from twite_build.search import Winner
 from twite_build.sources import Origin
-from twite_build.verify import Verdict, tolerance
+from twite_build.verification.reference import Reference
+from twite_build.verification.verify import Verdict, tolerance
 
 MODEL = "model.tflite"
 
@@ -105,6 +107,11 @@ def contents(
     files |= {_golden_file("in", name): npy(array) for name, array in golden.items()}
     files |= {_golden_file("out", name): npy(array) for name, array in answers.golden.items()}
     return files | {"report.json": to_json(report), "report.html": to_html(report)}
+
+
+def as_sent(golden: Tensors, how: Preprocessing, winner: Winner) -> Tensors:
+    """Golden inputs as a request brings them: raw tensors are what the model itself takes."""
+    return quantize(golden, winner.answers.inputs) if how.kind == "tensors" else golden
 
 
 def _golden(winner: Winner, golden: Tensors) -> Golden:

@@ -5,14 +5,12 @@ nonsense; so a child's word is checked here, and its model by the gate.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twite.child import run_in_child
 from twite.fields import from_table, to_table
 from twite.tensors import Tensors, TensorSpec
-from twite_build import onnx_environment
 from twite_build.errors import ConversionFailed
 from twite_build.recipe import Quantization
 from twite_build.scratch import load_tensors
@@ -45,9 +43,12 @@ class Conversion(NamedTuple):
 
 
 def convert(
-    origin: Origin, samples: Path, folder: Path, limits: Limits, note: Callable[[str], None]
+    origin: Origin, samples: Path, folder: Path, limits: Limits, python: Path | None = None
 ) -> Conversion:
-    """samples are preprocessed evaluation samples; note is told of what takes long besides."""
+    """samples are preprocessed evaluation samples; python is that of an environment of its own.
+
+    Raises what the converter raises, and ChildFailed when it crashes or breaks a limit.
+    """
     model, outputs = folder / "fp32.tflite", folder / "source.npz"
     request = {
         "source": str(origin.path.absolute()),
@@ -56,8 +57,8 @@ def convert(
         "model": str(model),
         "outputs": str(outputs),
     }
-    if origin.kind == "onnx":
-        request["python"] = str(onnx_environment.ready(note))
+    if python is not None:
+        request["python"] = str(python)
     told = run_in_child(
         CONVERTERS[origin.kind],
         request,

@@ -39,6 +39,6 @@ def custom_operators(content: bytes) -> list[str]:
 
 
 def _schema() -> Any:
-    from litert_converter import schema_py_generated
+    from ai_edge_litert import schema_py_generated
 
     return schema_py_generated

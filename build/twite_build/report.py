@@ -15,8 +15,8 @@ from twite.manifest import (
     Provenance,
 )
 from twite.tensors import TensorSpec
-from twite_build.reference import Reference
-from twite_build.verify import Verdict
+from twite_build.verification.reference import Reference
+from twite_build.verification.verify import Verdict
 
 
 class CandidateReport(NamedTuple):

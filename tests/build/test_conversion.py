@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from twite.errors import ChildFailed
+from twite.child import run_in_child
+from twite.errors import ChildFailed, TwiteError
 from twite_build import conversion
 from twite_build.conversion import Limits, convert
 from twite_build.recipe import Source
@@ -32,7 +33,7 @@ class Attempt:
         origin = Origin("keras", self.folder / "model.keras", Source("model.keras", "keras"))
         samples = self.folder / "samples.npz"
         with pytest.raises(ChildFailed) as failed:
-            convert(origin, samples, self.folder, limits, lambda text: None)
+            convert(origin, samples, self.folder, limits)
         return str(failed.value)
 
 
@@ -65,3 +66,22 @@ def is_gone(process: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking", "extra"),
+    [
+        ("savedmodel", "tensorflow", "tensorflow"),
+        ("torch", "litert_torch", "torch"),
+        ("sklearn", "joblib", "sklearn"),
+        ("jax", "jax", "jax"),
+    ],
+)
+def test_a_converter_without_its_framework_names_the_extra(
+    attempt: Attempt, tmp_path: Path, kind: str, lacking: str, extra: str
+) -> None:
+    # As an environment without it: the first module of that name on the path cannot be imported.
+    (tmp_path / f"{lacking}.py").write_text("raise ImportError('not here')\n")
+    attempt.monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(TwiteError, match=rf'pip install "twite-build\[{extra}\]"'):
+        run_in_child(f"twite_build.converters.{kind}:convert", {"source": "model"})

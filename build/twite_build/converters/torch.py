@@ -25,7 +25,7 @@ from twite_build.converters.request import (
     read,
     write,
 )
-from twite_build.errors import ConversionFailed, SourceError
+from twite_build.errors import ConversionFailed, DataError, SourceError
 from twite_build.scratch import first_line
 
 SEED = 1
@@ -102,6 +102,8 @@ def _inputs(asked: Request, own: Sequence[str]) -> list[TensorSpec]:
         if array is None:
             check_samples(asked.samples, [TensorSpec(name, "float32", (1,)) for name in names])
             raise ConversionFailed(f"no sample for input '{name}'")
+        if array.dtype == np.int64:
+            raise DataError(f"'{name}' is int64; the converter makes it int32: save int32 samples")
         specs.append(TensorSpec(name, array.dtype.name, (1, *array.shape[1:])))  # type: ignore[arg-type]
     return specs
 
