@@ -37,16 +37,16 @@ class Attempt:
         return str(failed.value)
 
 
-def test_what_hangs_is_ended_with_all_that_it_started(attempt: Attempt) -> None:
-    message = attempt("hanging_with_a_child", Limits(timeout_s=5))
-    assert "ran longer than 5 s and was ended" in message
+def test_what_hangs_is_ended(attempt: Attempt) -> None:
+    message = attempt("hanging", Limits(timeout_s=2))
+    assert "ran longer than 2 s and was ended" in message
+
+
+def test_what_eats_the_memory_is_ended_with_all_that_it_started(attempt: Attempt) -> None:
+    message = attempt("with_all_memory", Limits(memory_bytes=400 * 2**20))
+    assert re.search(r"took [\d,]+ MiB of memory, more than 400, and was ended", message)
     (grandchild,) = re.findall(r"^  (\d+)$", message, re.MULTILINE)
     assert is_gone(int(grandchild))
-
-
-def test_what_eats_the_memory_is_ended(attempt: Attempt) -> None:
-    message = attempt("with_all_memory", Limits(memory_bytes=300 * 2**20))
-    assert re.search(r"took [\d,]+ MiB of memory, more than 300, and was ended", message)
 
 
 def test_what_the_system_kills_is_told_as_that(attempt: Attempt) -> None:

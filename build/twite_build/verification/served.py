@@ -14,6 +14,7 @@ import numpy as np
 
 from twite import bundle
 from twite.child import run_in_child
+from twite.decode import Decoded
 from twite.errors import VerificationFailed
 from twite.manifest import ClassPostprocessing, TensorPreprocessing, TextPreprocessing
 from twite.model import Model
@@ -66,8 +67,9 @@ def answer_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     answered: list[Tensors] = []
     first: list[str] = []
     for batch in _batches(samples):
-        outputs = model.infer(_decode(model, batch))
-        predictions = json.loads(model.answer(outputs, is_batch=True))["prediction"]
+        sent = Decoded(_decode(model, batch), is_batch=True)
+        outputs = model.infer(sent.tensors)
+        predictions = json.loads(model.answer(outputs, sent))["prediction"]
         if isinstance(model.manifest.postprocessing, ClassPostprocessing):
             first += [classes[0]["class"] for classes in predictions]
         answered.append(dequantize(outputs, model.manifest.outputs))
