@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CLIENTS = Path(__file__).parent / "clients"
 PYTHON = ROOT / ".venvs/clients/bin/python"
 SEVEN = ROOT / "examples/digits/seven.png"
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 pytestmark = pytest.mark.skipif(
     not PYTHON.exists(),

@@ -18,6 +18,8 @@ PIXELS = "uint8"
 # A picture of a few bytes becomes a tensor of a megabyte, so their number needs its own bound.
 MOST_PICTURES = 100
 
+LONG = 1 << 30
+
 
 def image_of(spec: TensorSpec, manifest: Manifest) -> ImagePreprocessing | None:
     """The preprocessing that makes this input from a picture."""
@@ -87,6 +89,12 @@ def check_batches(tensors: Tensors, model: Model) -> None:
         came = ", ".join(f"'{name}' {count}" for name, count in counts.items())
         raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")
     model.bounds.check_batch(max(counts.values(), default=1))
+
+
+def decoding_bytes(body: bytes, model: Model, *, is_encoded: bool) -> int:
+    """How many bytes of numbers a body is worth in time: an encoded picture is a long one."""
+    is_picture = is_encoded and isinstance(model.manifest.preprocessing, ImagePreprocessing)
+    return LONG if is_picture else len(body)
 
 
 def _pixels(pictures: list[bytes], image: ImagePreprocessing) -> Array:

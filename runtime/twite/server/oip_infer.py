@@ -15,7 +15,7 @@ from twite.quantized import dequantize
 from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
-from twite.server.intake import check_batches
+from twite.server.intake import check_batches, decoding_bytes
 from twite.server.oip_tensors import (
     Shape,
     check_datatype,
@@ -73,9 +73,9 @@ async def infer(served: Served, request: Request) -> Answer:
     def answer(outputs: Tensors) -> Answer:
         return encode(outputs, wanted[0], served)
 
-    # A picture takes far longer to decode than its bytes say.
-    size = 1 << 30 if model.manifest.preprocessing.kind == "image" else len(body)
-    return await served.pool.run(Work(decode, answer, size))
+    is_encoded = request.headers.get(LENGTH_HEADER) == "0" or b'"BYTES"' in request.body
+    size_bytes = decoding_bytes(request.body, model, is_encoded=is_encoded)
+    return await served.pool.run(Work(decode, answer, size_bytes))
 
 
 def json_length(request: Request) -> int | None:

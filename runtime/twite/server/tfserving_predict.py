@@ -15,7 +15,14 @@ from twite.quantized import dequantize
 from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
-from twite.server.intake import check_batches, take_array, take_bytes, takes_bytes, text_of
+from twite.server.intake import (
+    check_batches,
+    decoding_bytes,
+    take_array,
+    take_bytes,
+    takes_bytes,
+    text_of,
+)
 from twite.server.numbers import read_numbers, shape_of
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
@@ -51,8 +58,8 @@ async def predict(served: Served, request: Request) -> Answer:
         in_order = {spec.name: values[spec.name] for spec in model.manifest.outputs}
         return encode(in_order, layout[0])
 
-    size = 1 << 30 if model.manifest.preprocessing.kind == "image" else len(body)
-    return await served.pool.run(Work(decode, answer, size))
+    size_bytes = decoding_bytes(body, model, is_encoded=b'"b64"' in body)
+    return await served.pool.run(Work(decode, answer, size_bytes))
 
 
 def read_columns(table: dict[str, Any], model: Model) -> Columns:

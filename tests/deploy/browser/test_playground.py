@@ -165,9 +165,25 @@ def test_the_report_is_one_link_away(page: Any, url: str) -> None:
     assert page.run("return document.querySelector('#report').hidden")
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)]
-)
+def test_a_server_with_a_key_is_asked_again_with_it(browser: Any, locked_url: str) -> None:
+    browser.look()
+    browser.go(locked_url)
+    browser.wait("document.querySelector('#name')?.textContent === 'iris'")
+    assert browser.run("return document.querySelector('#choice').hidden")
+    browser.click("#send")
+    browser.wait("!document.querySelector('#key-wanted').hidden")
+    assert "API key is missing" in browser.text("#status")
+    assert browser.run("return document.activeElement.id") == "key"
+    browser.type("#key", "open-sesame")
+    browser.click("#send")
+    browser.wait("document.querySelector('#status').textContent.startsWith('The answer is ')")
+    assert "TWITE_API_KEY" in browser.text("#curl")
+    assert "open-sesame" not in browser.text("main")
+    browser.logged("browser")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
 def test_it_fits_the_screen(page: Any, width: int, dark: bool, tmp_path: Path) -> None:
     page.look(width=width, height=844, dark=dark)
     for model in ("digits", "iris", "words", "spots", "pair"):

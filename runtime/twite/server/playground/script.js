@@ -5,7 +5,7 @@
 const find = (id) => document.getElementById(id);
 const models = JSON.parse(find("models").textContent);
 const LONGEST = 900; // pixels of a shown picture
-const state = { model: models[0], blob: null, drawn: false, stream: null, asked: 0 };
+const state = { model: models[0], blob: null, stream: null, asked: 0, accelerator: null };
 
 function make(tag, text, properties = {}) {
   return Object.assign(document.createElement(tag), { textContent: text ?? "", ...properties });
@@ -14,7 +14,7 @@ function make(tag, text, properties = {}) {
 // What the chosen model takes
 
 function choose(model) {
-  Object.assign(state, { model, blob: null });
+  Object.assign(state, { model, blob: null, accelerator: null });
   const { input } = model;
   const draws = input.kind === "draw";
   document.title = `${model.name} – Twite playground`;
@@ -53,7 +53,7 @@ const fields = () => [...find("columns").querySelectorAll("input")];
 // The drawing pad
 
 const pad = find("pad");
-const pen = { x: 0, y: 0, down: false, moved: false };
+const pen = { x: 0, y: 0, down: false };
 
 function resetPad() {
   const { width, height } = state.model.input;
@@ -64,7 +64,6 @@ function resetPad() {
   paint.fillStyle = find("invert").checked ? "white" : "black";
   paint.fillRect(0, 0, pad.width, pad.height);
   Object.assign(pen, { x: pad.width / 2, y: pad.height / 2, down: false });
-  state.drawn = false;
 }
 
 function place(event) {
@@ -80,8 +79,7 @@ function stroke(x, y) {
   paint.moveTo(pen.x, pen.y);
   paint.lineTo(x, y);
   paint.stroke();
-  Object.assign(pen, { x, y, moved: true });
-  state.drawn = true;
+  Object.assign(pen, { x, y });
 }
 
 function beginStroke(event) {
@@ -245,7 +243,9 @@ async function send() {
   try {
     const response = await fetch(path(), { method: "POST", ...request });
     const answer = await response.json();
-    if (asked === state.asked) show(response, answer, performance.now() - begin);
+    const took = performance.now() - begin;
+    state.accelerator = await runningAccelerator();
+    if (asked === state.asked) show(response, answer, took);
   } catch (error) {
     if (asked === state.asked) say(`No answer came: ${error.message}`, true);
   } finally {
@@ -316,8 +316,17 @@ function showTensors(prediction) {
   say(`Tensors came: ${Object.keys(prediction).join(", ")}.`);
 }
 
+// An accelerator may be chosen, fail or come back while the page is open: readiness tells.
+async function runningAccelerator() {
+  const { name, version } = state.model;
+  const said = await fetch("readyz").then((response) => response.json()).catch(() => ({}));
+  const entry = (said.models ?? [said]).find((each) => each.model === name && each.version === version);
+  return entry?.accelerator?.state === "running" ? entry.accelerator.name : null;
+}
+
 function showFacts(took) {
   const facts = { ...state.model.facts };
+  if (state.accelerator) facts.Accelerator = state.accelerator;
   if (took !== undefined) facts["Round trip"] = `${took.toFixed(1)} ms`;
   find("facts").replaceChildren(...Object.entries(facts).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
 }
