@@ -12,8 +12,10 @@ from pathlib import Path
 import twite
 import twite_build
 from twite.bundle import npy
+from twite.frames import Scene
 from twite.manifest import (
     SCHEMA_VERSION,
+    BoxPostprocessing,
     EngineVersion,
     Golden,
     Manifest,
@@ -83,6 +85,14 @@ def contents(
     files |= {_golden_file("in", name): npy(array) for name, array in golden.items()}
     files |= {_golden_file("out", name): npy(array) for name, array in answers.golden.items()}
     return files | {"report.json": to_json(report), "report.html": to_html(report)}
+
+
+def anchors(file: RecipeFile, scene: Scene | None) -> dict[str, bytes]:
+    """The file that a detector's postprocessing names."""
+    how = file.recipe.postprocess
+    if scene is None or not isinstance(how, BoxPostprocessing):
+        return {}
+    return {how.anchors: npy(scene.anchors)}
 
 
 def _golden(winner: Winner, golden: Tensors) -> Golden:

@@ -12,14 +12,18 @@ DEFAULTS: dict[str, Verify] = {
     "regression": Verify(agreement=0.999, maximum_increase=0.02),
     # An R² of 0.998 is an error of 4.5 %, the cosine of which would be 0.999.
     "tensors": Verify(agreement=0.998),
+    "boxes": Verify(agreement=0.97, maximum_drop=0.005),
 }
 KEYS = {
     "classes": ("agreement", "maximum_drop", "minimum"),
     "regression": ("agreement", "maximum_increase", "maximum"),
     "tensors": ("agreement",),
+    "boxes": ("agreement", "maximum_drop", "minimum"),
 }
 # Of the baseline: a source without any error must not be asked of its candidates.
 ROUNDING = 1e-3
+ACCURACIES = ("classes", "boxes")
+"""The tasks whose metric is a share of right answers, the more the better."""
 
 
 class Gate(NamedTuple):
@@ -31,7 +35,7 @@ class Gate(NamedTuple):
 
     def spell(self, task: Task) -> str:
         parts = [f"{task.agreement_name} at least {self.agreement:g}"]
-        is_accuracy = task.how.kind == "classes"
+        is_accuracy = task.how.kind in ACCURACIES
         if self.worsening is not None:
             how = f"falls by at most {self.worsening:g}"
             if not is_accuracy:
@@ -60,7 +64,7 @@ def metric_problem(
     gate: Gate, kind: str, candidate: float, source: float, baseline: float
 ) -> str | None:
     """Why the metric does not pass the gate, or None; accuracy for classes, else an error."""
-    if kind == "classes":
+    if kind in ACCURACIES:
         return _accuracy_problem(gate, candidate, source)
     allowed = source * (1 + (gate.worsening or 0.0)) + ROUNDING * baseline
     if candidate > allowed:

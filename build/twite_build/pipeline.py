@@ -9,22 +9,24 @@ from twite import bundle
 from twite.child import run_in_child
 from twite.errors import BundleError, UsageError
 from twite.fields import from_table
+from twite.frames import Scene
 from twite.model import Model
 from twite.preprocess import preprocess
 from twite.tensors import Tensors, TensorSpec
 from twite_build import ladder, selection
-from twite_build.assemble import contents, manifest, provenance
+from twite_build.assemble import anchors, contents, manifest, provenance
+from twite_build.data.read import read_samples
+from twite_build.data.wanted import Wanted
 from twite_build.errors import ConversionFailed, SourceError
 from twite_build.gate import read_gate
 from twite_build.ladder import Sets, Winner
 from twite_build.progress import Progress
-from twite_build.recipe import RecipeFile, read_labels
+from twite_build.recipe import RecipeFile, read_labels, read_scene
 from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.report import make_report
 from twite_build.samples import (
     Samples,
     check_target,
-    read_samples,
     sample_warnings,
 )
 from twite_build.scores import Task
@@ -44,6 +46,7 @@ class Job(NamedTuple):
     evaluation: Samples
     folder: Path
     progress: Progress
+    scene: Scene | None = None
 
 
 class Source(NamedTuple):
@@ -105,8 +108,10 @@ def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
         raise SourceError(f"{source} is not there; train the model first")
     read_gate(file)
     labels = read_labels(file)
-    calibration = read_samples(file.resolve(recipe.data.calibration), recipe.preprocess)
-    evaluation = read_samples(file.resolve(recipe.data.evaluation), recipe.preprocess)
+    scene = read_scene(file)
+    wanted = Wanted(recipe.preprocess, recipe.postprocess, labels, recipe.data)
+    calibration = read_samples(file.resolve(recipe.data.calibration), wanted)
+    evaluation = read_samples(file.resolve(recipe.data.evaluation), wanted)
     check_target(evaluation, recipe.postprocess, labels)
     progress.line("recipe", f"{file.path}: {recipe.name} {recipe.version}")
     progress.line(
@@ -114,7 +119,7 @@ def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
     )
     for warning in sample_warnings(calibration, evaluation):
         progress.line("warning", warning, "warning")
-    return Job(file, labels, calibration, evaluation, folder, progress)
+    return Job(file, labels, calibration, evaluation, folder, progress, scene)
 
 
 def preprocess_sets(job: Job) -> Sets:
@@ -157,7 +162,7 @@ def convert(job: Job, sets: Sets) -> Source:
 def refer(job: Job, source: Source, sets: Sets) -> Reference:
     """What the candidates are compared with; raises when the source itself is no good."""
     recipe = job.file.recipe
-    task = Task(recipe.postprocess, job.labels, job.evaluation.target)
+    task = Task(recipe.postprocess, job.labels, job.evaluation.target, job.scene)
     reference = Reference(
         task, read_gate(job.file), source.inputs, source.outputs, sets.edges, sets.golden
     )
@@ -184,6 +189,7 @@ def write(
     made = manifest(job.file, winner, golden, reference, origin)
     report = make_report(made, reference, verdicts)
     files = contents(winner, golden, job.labels, report)
+    files |= anchors(job.file, job.scene)
     aside = job.folder / "bundle"
     bundle.write(aside, made, files)
     run_in_child("twite_build.pipeline:replay_in_child", {"bundle": str(aside)})
