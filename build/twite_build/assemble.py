@@ -26,7 +26,8 @@ from twite.tensors import Tensors
 from twite_build.ladder import Winner
 from twite_build.recipe import LABELS, RecipeFile
 from twite_build.reference import Reference
-from twite_build.report import Report, to_html, to_json
+from twite_build.report import Report, to_json
+from twite_build.reporting.page import to_html
 from twite_build.verify import Verdict, tolerance
 
 MODEL = "model.tflite"

@@ -24,6 +24,7 @@ from twite_build.progress import Progress
 from twite_build.recipe import RecipeFile, read_labels, read_scene
 from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.report import make_report
+from twite_build.reporting.evidence import evidence
 from twite_build.samples import (
     Samples,
     check_target,
@@ -187,7 +188,8 @@ def write(
     origin = provenance(job.file, source.tools)
     golden = selection.rows(job.evaluation.inputs, reference.golden)
     made = manifest(job.file, winner, golden, reference, origin)
-    report = make_report(made, reference, verdicts)
+    told = evidence(job.file, job.calibration, job.evaluation, reference, winner)
+    report = make_report(made, reference, verdicts, told)
     files = contents(winner, golden, job.labels, report)
     files |= anchors(job.file, job.scene)
     aside = job.folder / "bundle"
