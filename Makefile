@@ -1,7 +1,8 @@
 PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
-EXAMPLES := dist/digits/bundle.json dist/iris/bundle.json
+# The e-mails of the example spam come from npm.
+EXAMPLES := $(patsubst %,dist/%/bundle.json,digits faces imagenet iris $(if $(shell command -v npm),spam))
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
 COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
@@ -51,8 +52,8 @@ clean: ## remove everything that was made here
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
 
-examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
-	$(BIN)/python $<
+examples/%/trained/.made: examples/%/train.py | .venv/.made
+	$(BIN)/python $< && touch $@
 
-dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
+dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/.made $(BUILDER) | .venv/.made
 	$(BIN)/twite build $< -o $(@D) --force
