@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures locks clean
+.PHONY: help env run test test-runtime lint format bench peers examples fixtures locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
@@ -33,8 +33,10 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
-	$(BIN)/python bench/report.py
+bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+	$(BIN)/python bench/report.py $(ROWS)
+
+peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures
 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
@@ -45,12 +47,16 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/%/.made: locks/%.txt tools/environment.sh
+	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
 examples/%/trained/.made: examples/%/train.py | .venv/.made
 	$(BIN)/python $< && touch $@
