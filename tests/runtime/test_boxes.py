@@ -1,16 +1,23 @@
 """Boxes: decoded from anchors, brought back to the picture, without those that overlap."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from twite.boxes import detections, intersection_over_union, suppress
-from twite.errors import TwiteError, UsageError
+from twite.bundle import load, npy, read_manifest, write
+from twite.errors import BundleError, TwiteError, UsageError
 from twite.frames import Frame, Scene
-from twite.manifest import BoxPostprocessing, ImagePreprocessing
+from twite.manifest import (
+    BoxPostprocessing,
+    ImagePreprocessing,
+    Preprocessing,
+    TensorPreprocessing,
+)
 from twite.postprocess import postprocess
-from twite.tensors import Tensors
+from twite.tensors import Array, Tensors, TensorSpec
 
 IMAGE = ImagePreprocessing("image", "image", 100, 200, 3)
 HOW = BoxPostprocessing("boxes", "boxes", "scores", label="face")
@@ -83,3 +90,38 @@ def test_nan_is_an_error_and_never_no_box(name: str) -> None:
 def test_boxes_without_a_scene_are_refused() -> None:
     with pytest.raises(UsageError, match="need the bundle's anchors"):
         postprocess(outputs([[0] * 4], [1]), HOW, ())
+
+
+def bundle(folder: Path, anchors: Array, how: Preprocessing = IMAGE) -> Path:
+    """A bundle of boxes; its model is never run."""
+    specs = (
+        TensorSpec("boxes", "float32", (-1, 3, 16)),
+        TensorSpec("scores", "float32", (-1, 3, 1)),
+    )
+    known = read_manifest(Path(__file__).parent / "bundles" / "digits")
+    golden = known.golden._replace(
+        outputs={spec.name: f"{spec.name}.npy" for spec in specs},
+        tolerance={spec.name: 1.0 for spec in specs},
+    )
+    manifest = known._replace(outputs=specs, preprocessing=how, postprocessing=HOW, golden=golden)
+    files = {golden.inputs["image"]: b"", "model.tflite": b"", "anchors.npy": npy(anchors)}
+    files |= dict.fromkeys(golden.outputs.values(), b"")
+    write(folder / "bundle", manifest, files)
+    return folder / "bundle"
+
+
+def test_a_bundle_brings_its_anchors(tmp_path: Path) -> None:
+    scene = load(bundle(tmp_path, ANCHORS)).scene()
+    assert scene is not None
+    assert scene.anchors.tolist() == ANCHORS.tolist()
+
+
+@pytest.mark.parametrize("wrong", [ANCHORS[:2], ANCHORS.astype(np.float64), ANCHORS[:, :3]])
+def test_a_bundle_with_other_anchors_is_refused(tmp_path: Path, wrong: Array) -> None:
+    with pytest.raises(BundleError, match=r"anchors\.npy is .* needs float32 anchors"):
+        load(bundle(tmp_path, wrong)).scene()
+
+
+def test_boxes_of_no_picture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="answers boxes from 'tensors'"):
+        bundle(tmp_path, ANCHORS, TensorPreprocessing("tensors"))
