@@ -114,7 +114,7 @@ def convert(model: Any, asked: Asked) -> dict[str, Any]:
     batch = 1 if has_pictures or has_one or is_free else None
     own = {name: to_native(asked, array) for name, array in samples.items()}
     answers = run(asked["onnx"], own, 1 if has_one else BATCH)
-    np.savez(Path(asked["folder"], "answers.npz"), **answers)
+    np.savez(Path(asked["folder"], "answers.npz"), allow_pickle=False, **answers)
     write_tflite(asked, own, batch)
     return {"batch": batch, "tools": {tool: version(tool) for tool in TOOLS}}
 
@@ -145,13 +145,10 @@ def write_tflite(asked: Asked, samples: dict[str, Array], batch: int | None) -> 
     options: dict[str, Any] = {}
     if asked["layout"] == "native":
         options["keep_shape_absolutely_input_names"] = list(samples)
-    if batch == 1:
-        options["overwrite_input_shape"] = [
-            f"{name}:1,{','.join(map(str, array.shape[1:]))}" for name, array in samples.items()
-        ]
+    source = asked["onnx"] if batch is None else with_shapes(asked, samples)
     try:
         onnx2tf.convert(
-            input_onnx_file_path=asked["onnx"],
+            input_onnx_file_path=source,
             output_folder_path=str(folder),
             non_verbose=True,
             **options,
@@ -163,6 +160,22 @@ def write_tflite(asked: Asked, samples: dict[str, Array], batch: int | None) -> 
     if not made:
         raise Refusal("conversion", f"onnx2tf wrote no model for {asked['onnx']}")
     made[0].rename(Path(asked["folder"], "model.tflite"))
+
+
+def with_shapes(asked: Asked, samples: dict[str, Array]) -> str:
+    """A copy of the model that takes one sample in the samples' shape."""
+    model = onnx.load(asked["onnx"])
+    for value in inputs_of(model):
+        sizes = (1, *samples[value.name].shape[1:])
+        for dimension, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
+            dimension.dim_value = size
+    for value in model.graph.output:
+        for dimension in value.type.tensor_type.shape.dim[:1]:
+            dimension.dim_value = 1
+    del model.graph.value_info[:]
+    path = Path(asked["folder"], "shaped.onnx")
+    onnx.save(model, path)
+    return str(path)
 
 
 def first_line(error: object) -> str:

@@ -20,7 +20,7 @@ from twite_build.converters.request import (
     read,
     write,
 )
-from twite_build.errors import ConversionFailed, RecipeError, SourceError
+from twite_build.errors import RecipeError, SourceError
 from twite_build.scratch import first_line
 
 
@@ -37,7 +37,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     inputs = _specs(signature)
     check_samples(asked.samples, inputs)
     answers = answer_all(_runner(signature), asked.samples, _step(inputs))
-    content, inputs, note = _convert(asked, loaded, name, inputs)
+    content, note = _convert(str(asked.path), name)
     tools = (tf_function.distribution(),)
     return write(asked, Converted(content, inputs, answers, tools, notes=note))
 
@@ -94,29 +94,14 @@ def _runner(signature: Any) -> Any:
     return run
 
 
-def _convert(
-    asked: Request, loaded: Any, name: str, inputs: list[TensorSpec]
-) -> tuple[bytes, list[TensorSpec], tuple[str, ...]]:
-    """By the folder, by the v1 converter, or with a batch of 1: the first that works."""
-    folder = str(asked.path)
+def _convert(folder: str, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """By the converter, or by the v1 one; the first one's refusal where both refuse."""
     try:
-        return tf_function.convert_folder(folder, name), inputs, ()
+        return tf_function.convert_folder(folder, name), ()
     except TwiteError as error:
         refused = error
     try:
         content = tf_function.convert_folder(folder, name, old=True)
-        return content, inputs, ("converted by the v1 converter",)
     except TwiteError as error:
-        if isinstance(refused, UnsupportedTarget):
-            raise refused from error
-    fixed = tf_function.with_one(inputs)
-    if fixed == inputs:
-        raise ConversionFailed(str(refused))
-    signature, names = loaded.signatures[name], [spec.name for spec in inputs]
-
-    def serve(*tensors: Any) -> dict[str, Any]:
-        answers: dict[str, Any] = signature(**dict(zip(names, tensors, strict=True)))
-        return answers
-
-    # The signature's own graph captures the variables; the loaded object tracks them.
-    return tf_function.to_tflite(serve, [loaded], fixed), fixed, ()
+        raise refused from error
+    return content, ("converted by the v1 converter",)

@@ -94,12 +94,22 @@ def convert_folder(folder: str, signature: str, *, old: bool = False) -> bytes:
 
 def refusal(error: str) -> TwiteError:
     """The operators that .tflite has not, by name, or the converter's own first line."""
-    found = re.findall(r"(?:Select|Flex|Custom|custom) ops: ([^\n]*)", error)
-    if found:
-        listed = {name.strip() for line in found for name in line.split(",")}
-        names = ", ".join(sorted(name for name in listed if name.isidentifier()))
+    listed = _missing_operators(error)
+    if listed:
         return UnsupportedTarget(
-            f"the model needs the operators {names}, which no TFLite runtime here has; replace "
-            "the layers that use them"
+            f"the model needs the operators {', '.join(sorted(listed))}, which no TFLite runtime "
+            "here has; replace the layers that use them"
+        )
+    if "TensorListReserve" in error:
+        return ConversionFailed(
+            "the model has a recurrent layer over a free batch; build from the .keras file, or "
+            "trace it with a batch of 1"
         )
     return ConversionFailed(f"the TFLite converter refused the model: {error.splitlines()[0]}")
+
+
+def _missing_operators(error: str) -> set[str]:
+    found = re.findall(r"(?:Select|Flex|Custom|custom) ops: ([^\n]*)", error)
+    names = {name.strip() for line in found for name in line.split(",")}
+    names |= set(re.findall(r"'(?:vhlo|stablehlo|chlo|mhlo)\.(\w+?)(?:_v\d+)?' op", error))
+    return {name for name in names if name.isidentifier()}

@@ -3,7 +3,6 @@
 What is float is quantized further by the ladder; what is integer already is verified as it is.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from twite.engine import Engine
 from twite.errors import EngineError, UnsupportedTarget
 from twite_build.converters.request import Converted, answer_all, check_samples, read, write
 from twite_build.errors import SourceError
+from twite_build.model_file import TensorType, custom_operators, tensor_types
 from twite_build.recipe import Quantization
-from twite_build.tensor_types import TensorType, tensor_types
 
 IDENTIFIER = b"TFL3"
 
@@ -24,7 +23,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     content = asked.path.read_bytes()
     if content[4:8] != IDENTIFIER:
         raise SourceError(f"{asked.path} is not a .tflite file")
-    engine = _engine(asked.path)
+    engine = _engine(asked.path, content)
     for spec in engine.inputs:
         if not spec.is_batched:
             raise SourceError(f"input '{spec.name}' is {spec}; its first dimension must be a batch")
@@ -39,16 +38,15 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path, content: bytes) -> Engine:
     try:
         return Engine(path)
     except EngineError as error:
-        names = re.findall(r"\b(Flex\w+)|custom op: (\w+)", str(error))
+        names = ", ".join(custom_operators(content))
         if not names:
             raise
-        listed = ", ".join(sorted({flex or custom for flex, custom in names}))
         raise UnsupportedTarget(
-            f"{path} needs the operators {listed}, which no TFLite runtime here has; convert the "
+            f"{path} needs the operators {names}, which no TFLite runtime here has; convert the "
             "model again without them"
         ) from error
 

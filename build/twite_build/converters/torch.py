@@ -116,7 +116,7 @@ def _wrap(module: Any, asked: Request) -> Any:
 
     is_nhwc, given = asked.source.input_layout == "nhwc", asked.source.outputs
 
-    class Named(torch.nn.Module):
+    class Named(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.module = module
@@ -190,6 +190,7 @@ def _keep_dimensions(graph: Any) -> None:
         if rank == 4 and {axis % 4 for axis in node.args[1]} == {2, 3}:
             with graph.graph.inserting_after(node):
                 flat = graph.graph.call_function(torch.ops.aten.flatten.using_ints, (node, 1))
-            node.replace_all_uses_with(flat, delete_user_cb=lambda user: user is not flat)
+            for user in [user for user in node.users if user is not flat]:
+                user.replace_input_with(node, flat)
             node.args = (*node.args, True)
     graph.recompile()

@@ -1,4 +1,4 @@
-"""What the tensors of a `.tflite` are, read from the file without running it."""
+"""What the tensors and operators of a `.tflite` are, read from the file without running it."""
 
 from typing import Any, NamedTuple
 
@@ -14,8 +14,7 @@ class TensorType(NamedTuple):
 
 def tensor_types(content: bytes) -> list[TensorType]:
     """Of all subgraphs; an empty list of a model that has none."""
-    from litert_converter import schema_py_generated as schema
-
+    schema = _schema()
     names = {
         value: name.lower()
         for name, value in vars(schema.TensorType).items()
@@ -30,3 +29,16 @@ def tensor_types(content: bytes) -> list[TensorType]:
             is_quantized = how is not None and how.scale is not None and len(how.scale) > 0
             found.append(TensorType(names[tensor.type], size > 0, is_quantized, size))
     return found
+
+
+def custom_operators(content: bytes) -> list[str]:
+    """The names of operators outside of TFLite's own; TensorFlow's begin with Flex."""
+    model: Any = _schema().ModelT.InitFromPackedBuf(content, 0)
+    names = {code.customCode for code in model.operatorCodes if code.customCode}
+    return sorted(name.decode() for name in names)
+
+
+def _schema() -> Any:
+    from litert_converter import schema_py_generated
+
+    return schema_py_generated
