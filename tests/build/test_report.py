@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -175,6 +176,16 @@ def test_the_command_prints_for_people_and_for_machines(bundles: Path) -> None:
     assert "in this bundle" in twite(bundles / "digits")
     assert json.loads(twite(bundles / "digits", "--json"))["name"] == "digits"
     assert "int8-dynamic" in twite(bundles / "digits", bundles / "iris")
+
+
+def test_opens_the_page_in_the_browser_that_the_user_has(bundles: Path, tmp_path: Path) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    command = [sys.executable, "-m", "twite", "report", str(bundles / "iris"), "--open"]
+    environment = {**os.environ, "BROWSER": f"{browser} %s"}
+    subprocess.run(command, check=True, timeout=120, env=environment, capture_output=True)
+    assert opened.read_text().strip() == (bundles / "iris" / "report.html").absolute().as_uri()
 
 
 def test_the_same_report_is_the_same_bytes() -> None:
