@@ -41,6 +41,9 @@ def pictures():
 def pixels():
     return [np.full((2, 3, 1), i, np.uint8) for i in range(2)]
 
+def gone():
+    return [Path(__file__).with_name("gone.png")]
+
 def tensors():
     return [{"one": np.zeros(2, np.float32), "two": [i]} for i in range(3)]
 
@@ -61,6 +64,10 @@ def number():
 
 def failing():
     raise KeyError("the data base is away")
+
+def failing_late():
+    yield [1, 2], 3
+    raise KeyError("the second one is away")
 
 def dying():
     os.abort()
@@ -124,6 +131,7 @@ def test_tensors_by_name(code: Path) -> None:
         ("samples.py:nothing", "gave no samples"),
         ("samples.py:number", "gave int; it must give samples"),
         ("samples.py:failing", "failed: KeyError: 'the data base is away'"),
+        ("samples.py:failing_late", "failed: KeyError: 'the second one is away'"),
         ("samples.py:not_callable", "has no function 'not_callable'"),
         ("samples.py:absent", "has no function 'absent'"),
         ("absent.py:rows", r"absent\.py is not there"),
@@ -137,6 +145,11 @@ def test_refuses_wrong_functions(code: Path, name: str, message: str) -> None:
 def test_a_crash_in_a_function_ends_as_an_error(code: Path) -> None:
     with pytest.raises(ChildFailed, match="crashed with SIGABRT"):
         read_samples(code / "samples.py:dying", NUMBERS)
+
+
+def test_a_picture_that_is_gone_is_named(code: Path) -> None:
+    with pytest.raises(DataError, match=r"sample 0: .*gone\.png cannot be read: No such file"):
+        read_samples(code / "samples.py:gone", Wanted(IMAGE, RAW, (), DATA))
 
 
 def test_pixels_of_another_size_are_refused(code: Path) -> None:

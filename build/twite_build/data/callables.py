@@ -50,7 +50,7 @@ def call_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     """The child's side of read_callable: samples decoded as the runtime decodes requests."""
     path = Path(request["path"])
     wanted = from_table(Wanted, request["wanted"], "wanted", DataError)
-    arrays = _arrays(str(path), [*_called(path)], wanted)
+    arrays = _arrays(str(path), _called(path), wanted)
     save_tensors(Path(request["answer"]), arrays)
     return {}
 
@@ -72,17 +72,17 @@ def load_function(path: Path) -> Callable[[], Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _called(path: Path) -> Iterable[Any]:
+def _called(path: Path) -> list[Any]:
     try:
         samples = load_function(path)()
+        if isinstance(samples, Iterable):
+            return [*samples]
     except DataError:
         raise
     # Foreign code: whatever it raises is about the samples, and the child says it in one line.
     except Exception as error:
         raise DataError(f"{path} failed: {type(error).__name__}: {error}") from error
-    if not isinstance(samples, Iterable):
-        raise DataError(f"{path} gave {type(samples).__name__}; it must give samples")
-    return samples
+    raise DataError(f"{path} gave {type(samples).__name__}; it must give samples")
 
 
 def _arrays(where: str, samples: list[Any], wanted: Wanted) -> Tensors:
@@ -116,9 +116,15 @@ def _decoded(value: Any, wanted: Wanted, where: str) -> Tensors:
         return decoded_texts([(where, value)], how)
     form = request_format(how, np.size(value))
     if isinstance(how, ImagePreprocessing) and isinstance(value, bytes | Path):
-        body = value.read_bytes() if isinstance(value, Path) else value
-        return decoded(body, "image/*", form, where)
+        return decoded(_bytes(value, where), "image/*", form, where)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{where} is {type(value).__name__}; it is no request of kind '{how.kind}'")
     return decoded(npy(array), NPY, form, where)
+
+
+def _bytes(value: bytes | Path, where: str) -> bytes:
+    try:
+        return value.read_bytes() if isinstance(value, Path) else value
+    except OSError as error:
+        raise DataError(f"{where}: {value} cannot be read: {error.strerror}") from error
