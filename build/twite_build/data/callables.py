@@ -124,7 +124,9 @@ def _decoded(value: Any, wanted: Wanted, where: str) -> Tensors:
 
 
 def _bytes(value: bytes | Path, where: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
     try:
-        return value.read_bytes() if isinstance(value, Path) else value
+        return value.read_bytes()
     except OSError as error:
         raise DataError(f"{where}: {value} cannot be read: {error.strerror}") from error
