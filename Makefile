@@ -19,7 +19,7 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -41,12 +41,13 @@ peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
-	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
+	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force --trust-pickle || exit; done
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
 	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
@@ -58,8 +59,11 @@ clean: ## remove everything that was made here
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
+.venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
+	@$(BIN)/python tools/onnx_environment.py
+
 examples/%/trained/.made: examples/%/train.py | .venv/.made
 	$(BIN)/python $< && touch $@
 
 dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/.made $(BUILDER) | .venv/.made
-	$(BIN)/twite build $< -o $(@D) --force
+	$(BIN)/twite build $< -o $(@D) --force --trust-pickle

@@ -16,7 +16,7 @@ import warnings
 import joblib
 import numpy as np
 from asking import ask
-from sklearn import datasets, ensemble, linear_model, naive_bayes, neural_network, svm, tree
+from sklearn import datasets, ensemble, linear_model, naive_bayes, neural_network, svm
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -41,11 +41,9 @@ COLUMNS = ColumnTransformer(
 MODELS: dict[str, tuple[Any, Any]] = {
     "logistic": (make_pipeline(SCALED(), PCA(9), linear_model.LogisticRegression()), DIGITS),
     "logistic_two": (make_pipeline(SCALED(), linear_model.LogisticRegression()), CANCER),
-    "linear_svc": (make_pipeline(SCALED(), svm.LinearSVC()), DIGITS),
     "svc": (make_pipeline(SCALED(), svm.SVC()), DIGITS),
     "svc_two": (make_pipeline(MinMaxScaler(), svm.SVC(kernel="poly")), CANCER),
     "mlp": (make_pipeline(SCALED(), neural_network.MLPClassifier((20,), max_iter=30)), DIGITS),
-    "tree": (tree.DecisionTreeClassifier(random_state=1), DIGITS),
     "forest": (ensemble.RandomForestClassifier(20, random_state=1), DIGITS),
     "extra": (ensemble.ExtraTreesClassifier(20, random_state=1), CANCER),
     "boosted": (ensemble.GradientBoostingClassifier(n_estimators=10, random_state=1), CANCER),
@@ -66,10 +64,6 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "lasso": (make_pipeline(PolynomialFeatures(2), linear_model.Lasso(0.1)), DIABETES),
     "ridge": (make_pipeline(SimpleImputer(), SCALED(), linear_model.Ridge()), DIABETES),
     "svr": (make_pipeline(SCALED(), svm.SVR(C=10)), DIABETES),
-    "mlp_value": (
-        make_pipeline(SCALED(), neural_network.MLPRegressor(hidden_layer_sizes=(9,), max_iter=99)),
-        DIABETES,
-    ),
     "forest_value": (ensemble.RandomForestRegressor(50, random_state=1), DIABETES),
     "boosted_value": (ensemble.GradientBoostingRegressor(n_estimators=50), DIABETES),
     "histogram_value": (ensemble.HistGradientBoostingRegressor(max_iter=30), DIABETES),

@@ -9,11 +9,11 @@ from twite.engine import Engine
 from twite_build.scratch import load_tensors
 
 CLASSIFIERS = (
-    *("logistic", "logistic_two", "linear_svc", "svc", "svc_two", "mlp", "tree", "forest"),
+    *("logistic", "logistic_two", "svc", "svc_two", "mlp", "forest"),
     *("extra", "boosted", "histogram", "bayes", "discriminant", "columns"),
 )
 REGRESSORS = (
-    *("linear", "lasso", "ridge", "svr", "mlp_value", "forest_value", "boosted_value"),
+    *("linear", "lasso", "ridge", "svr", "forest_value", "boosted_value"),
     "histogram_value",
 )
 
