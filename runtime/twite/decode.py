@@ -5,12 +5,14 @@ request ends here as a RequestError that says what came and what was wanted.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from twite.arrays import conform, from_nested, is_number, name_json, with_batch
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.fields import spell, suggestion
 from twite.frames import Frame
@@ -28,6 +30,10 @@ TEXT = "text/plain"
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 
+LARGE = 4096
+"""From this size in bytes on orjson reads JSON, where it is installed: it would cost a start more
+than it gains for a row of features."""
+
 _parse_json = json.JSONDecoder().decode
 
 
@@ -42,6 +48,7 @@ class RequestFormat(NamedTuple):
     image: ImagePreprocessing | None = None
     columns: tuple[str, ...] = ()
     nonfinite_allowed: bool = False
+    bounds: Bounds = DEFAULT_BOUNDS
     text: TextPreprocessing | None = None
 
     @property
@@ -65,15 +72,16 @@ class Decoded(NamedTuple):
     frames: tuple[Frame, ...] = ()
 
 
-def request_format(manifest: Manifest) -> RequestFormat:
+def request_format(manifest: Manifest, bounds: Bounds = DEFAULT_BOUNDS) -> RequestFormat:
     how = manifest.preprocessing
     if isinstance(how, ImagePreprocessing):
         pixels = TensorSpec(how.input, "uint8", (-1, how.height, how.width, how.channels))
         inputs = tuple(pixels if spec.name == how.input else spec for spec in manifest.inputs)
-        return RequestFormat(inputs, image=how)
+        return RequestFormat(inputs, image=how, bounds=bounds)
     columns = how.columns if isinstance(how, FeaturePreprocessing) else ()
     text = how if isinstance(how, TextPreprocessing) else None
-    return RequestFormat(manifest.inputs, None, columns, how.nonfinite == "allow", text)
+    nonfinite_allowed = how.nonfinite == "allow"
+    return RequestFormat(manifest.inputs, None, columns, nonfinite_allowed, bounds, text)
 
 
 def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
@@ -99,6 +107,7 @@ def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
 
 
 def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
+    wanted.bounds.check_json(body)
     table = _parse(body)
     if not isinstance(table, dict):
         raise RequestError(f"the body is {name_json(table)}; it must be {_example(wanted)}")
@@ -129,6 +138,7 @@ def _from_text(value: object, wanted: RequestFormat) -> Decoded:
     if wanted.text is None or len(wanted.inputs) != 1:
         raise RequestError(f"this bundle takes no text alone; it must be {_example(wanted)}")
     is_batch = isinstance(value, list)
+    wanted.bounds.check_batch(len(value) if isinstance(value, list) else 1)
     texts: list[str] = []
     for i, text in enumerate(value if isinstance(value, list) else [value]):
         if not isinstance(text, str):
@@ -151,6 +161,26 @@ def _plain_text(body: bytes, content_type: str) -> str:
 
 
 def _parse(body: bytes) -> object:
+    if len(body) >= LARGE and (fast := _orjson()):
+        try:
+            return fast(body)
+        except ValueError:
+            # Not JSON, or what json reads and orjson does not: NaN, 1e400, a lone surrogate.
+            return _parse_slowly(body)
+    return _parse_slowly(body)
+
+
+@cache
+def _orjson() -> Callable[[bytes], object] | None:
+    """Its one difference, whole numbers beyond 64 bits as doubles, is what numpy makes of them."""
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.loads
+
+
+def _parse_slowly(body: bytes) -> object:
     try:
         value: object = _parse_json(body.decode())
     except UnicodeDecodeError as error:
@@ -293,6 +323,7 @@ def _from_pictures(body: bytes, content_type: str, wanted: RequestFormat) -> Dec
         raise UnsupportedMedia(f'{message}: pip install "twite[image]"') from error
     is_form = not content_type.strip().lower().startswith("image/")
     parts = image_parts(body, content_type) if is_form else [body]
+    wanted.bounds.check_batch(len(parts))
     pictures = [decode_framed(part, wanted.image) for part in parts]
     first = pictures[0][0]
     batch = first[None] if len(pictures) == 1 else np.stack([pixels for pixels, _ in pictures])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from twite.decode import RequestFormat, decode
-from twite.errors import RequestError, UnsupportedMedia
+from twite.errors import BodyTooLarge, RequestError, UnsupportedMedia
 from twite.manifest import TextPreprocessing
 from twite.tensors import TensorSpec
 from twite.text import tokens
@@ -72,6 +72,11 @@ def test_plain_text_is_a_text() -> None:
 def test_refuses_what_is_no_text(body: object, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         decode(json.dumps(body).encode(), "application/json", WANTED)
+
+
+def test_refuses_more_texts_than_a_request_may_have() -> None:
+    with pytest.raises(BodyTooLarge, match="1025 samples came"):
+        decode(json.dumps({"text": ["a"] * 1025}).encode(), "application/json", WANTED)
 
 
 def test_refuses_bytes_that_are_not_the_text_they_claim_to_be() -> None:
