@@ -175,7 +175,7 @@ def test_the_command_prints_for_people_and_for_machines(bundles: Path) -> None:
 
     assert "in this bundle" in twite(bundles / "digits")
     assert json.loads(twite(bundles / "digits", "--json"))["name"] == "digits"
-    assert "int8-dynamic" in twite(bundles / "digits", bundles / "iris")
+    assert "accuracy | mean absolute error" in twite(bundles / "digits", bundles / "iris")
 
 
 def test_opens_the_page_in_the_browser_that_the_user_has(bundles: Path, tmp_path: Path) -> None:
