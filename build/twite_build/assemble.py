@@ -20,18 +20,20 @@ from twite.manifest import (
     EngineVersion,
     Golden,
     Manifest,
+    Preprocessing,
     Provenance,
     Scalar,
 )
+from twite.quantized import quantize
 from twite.tensors import Tensors
 from twite_build.conversion import Conversion
-from twite_build.ladder import Winner
 from twite_build.recipe import LABELS, RecipeFile
-from twite_build.reference import Reference
 from twite_build.report import Report, to_json
 from twite_build.reporting.page import to_html
+from twite_build.search import Winner
 from twite_build.sources import Origin
-from twite_build.verify import Verdict, tolerance
+from twite_build.verification.reference import Reference
+from twite_build.verification.verify import Verdict, tolerance
 
 MODEL = "model.tflite"
 
@@ -116,6 +118,11 @@ def anchors(file: RecipeFile, scene: Scene | None) -> dict[str, bytes]:
     if scene is None or not isinstance(how, BoxPostprocessing):
         return {}
     return {how.anchors: npy(scene.anchors)}
+
+
+def as_sent(golden: Tensors, how: Preprocessing, winner: Winner) -> Tensors:
+    """Golden inputs as a request brings them: raw tensors are what the model itself takes."""
+    return quantize(golden, winner.answers.inputs) if how.kind == "tensors" else golden
 
 
 def _golden(winner: Winner, golden: Tensors) -> Golden:

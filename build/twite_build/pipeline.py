@@ -1,27 +1,24 @@
 """The build: source → convert → quantize → verify → bundle."""
 
 import tempfile
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twite import bundle
-from twite.child import run_in_child
 from twite.errors import BundleError, UsageError
 from twite.frames import Scene
-from twite.model import Model
 from twite.preprocess import preprocess
-from twite_build import ladder, selection
-from twite_build.assemble import anchors, contents, manifest, provenance
+from twite_build import selection
+from twite_build.assemble import anchors, as_sent, contents, manifest, provenance
+from twite_build.companions import make_companions
 from twite_build.conversion import Conversion, Limits, convert
 from twite_build.data.read import read_samples
 from twite_build.data.wanted import Wanted
-from twite_build.gate import read_gate
-from twite_build.ladder import Sets, Winner
+from twite_build.explain import explain
 from twite_build.progress import Progress
+from twite_build.quantization.presets import spell_preset
 from twite_build.recipe import RecipeFile, read_labels, read_scene
-from twite_build.reference import Reference, activation_warning, check_source
 from twite_build.report import make_report
 from twite_build.reporting.evidence import evidence
 from twite_build.samples import (
@@ -29,16 +26,23 @@ from twite_build.samples import (
     check_target,
     sample_warnings,
 )
-from twite_build.scores import Task
 from twite_build.scratch import save_tensors
+from twite_build.search import Place, Search, Sets, Winner, keep, search
 from twite_build.sources import Origin, read_source
-from twite_build.verify import Verdict
+from twite_build.targets import TARGETS, spell_target
+from twite_build.verification.engines import find_engine
+from twite_build.verification.gate import read_gate
+from twite_build.verification.reference import Reference, activation_warning, check_source
+from twite_build.verification.scores import Task
+from twite_build.verification.served import check_bundle
+from twite_build.verification.verify import Verdict
 
 
 class Job(NamedTuple):
     """What a build starts from, all of it checked, and the folder that it works in."""
 
     file: RecipeFile
+    place: Place
     origin: Origin
     labels: tuple[str, ...]
     calibration: Samples
@@ -53,6 +57,8 @@ class Options(NamedTuple):
 
     force: bool = False
     trust_pickle: bool = False
+    explains: bool = False
+    engine_python: Path | None = None
     limits: Limits = Limits()
 
 
@@ -75,6 +81,9 @@ def build(file: RecipeFile, target: Path, options: Options, progress: Progress) 
         source = convert_source(job, sets, options.limits)
         reference = refer(job, source, sets)
         winner, verdicts = choose(job, source, sets, reference)
+        if options.explains:
+            for line in explain(verdicts, winner.verdict, file.recipe.quantize, reference.task):
+                progress.line("explain", line)
         write(job, source, reference, winner, verdicts, target)
     progress.line("bundle", f"{target}, {winner.verdict.quantization}", "good")
     return Built(target, winner.verdict, verdicts)
@@ -113,7 +122,21 @@ def prepare(file: RecipeFile, options: Options, folder: Path, progress: Progress
     )
     for warning in sample_warnings(calibration, evaluation):
         progress.line("warning", warning, "warning")
-    return Job(file, origin, labels, calibration, evaluation, folder, progress, scene)
+    place = find_place(file, progress, options.engine_python)
+    return Job(file, place, origin, labels, calibration, evaluation, folder, progress, scene)
+
+
+def find_place(file: RecipeFile, progress: Progress, engine_python: Path | None) -> Place:
+    """Where the bundle will run and what measures for it; tells what was asked for."""
+    quantize, target = file.recipe.quantize, TARGETS[file.recipe.target]
+    engine, warning = find_engine(target, engine_python)
+    if target.name != "any":
+        progress.line("target", spell_target(target, quantize))
+    if warning:
+        progress.line("warning", warning, "warning")
+    if quantize.preset:
+        progress.line("preset", spell_preset(quantize.preset))
+    return Place(target, engine)
 
 
 def preprocess_sets(job: Job) -> Sets:
@@ -126,7 +149,8 @@ def preprocess_sets(job: Job) -> Sets:
         "edges": edges,
         "golden": selection.rows(job.evaluation.inputs, golden_rows),
     }
-    paths = {}
+    paths = {"decoded": job.folder / "decoded.npz"}
+    save_tensors(paths["decoded"], job.evaluation.inputs)
     for name, tensors in decoded.items():
         paths[name] = job.folder / f"{name}.npz"
         save_tensors(paths[name], preprocess(tensors, job.file.recipe.preprocess))
@@ -155,10 +179,11 @@ def choose(
     job: Job, source: Conversion, sets: Sets, reference: Reference
 ) -> tuple[Winner, tuple[Verdict, ...]]:
     """The candidate that becomes the bundle; a source that is quantized already is the only one."""
-    wanted, progress = job.file.recipe.quantize, job.progress
+    wanted = job.file.recipe.quantize
+    asked = Search(source.model, sets, reference, wanted, job.place, job.progress)
     if source.quantization is not None:
-        return ladder.keep(source.model, source.quantization, sets, reference, progress)
-    return ladder.climb(source.model, sets, reference, wanted, progress)
+        return keep(asked, source.quantization)
+    return search(asked)
 
 
 def refer(job: Job, source: Conversion, sets: Sets) -> Reference:
@@ -174,6 +199,8 @@ def refer(job: Job, source: Conversion, sets: Sets) -> Reference:
     if task.metric_name:
         job.progress.line("source", f"{task.metric_name} {reference.metric:.4g}")
     job.progress.line("gate", reference.gate.spell(task))
+    if reference.gate.loosened:
+        job.progress.line("allowed", ", ".join(reference.gate.loosened), "warning")
     return reference
 
 
@@ -187,15 +214,24 @@ def write(
 ) -> None:
     """Write the bundle aside, load it as a device does, and only then put it at target."""
     origin = provenance(job.file, job.origin, source, files_read(job))
-    golden = selection.rows(job.evaluation.inputs, reference.golden)
-    made = manifest(job.file, winner, golden, reference, origin)
+    golden = as_sent(
+        selection.rows(job.evaluation.inputs, reference.golden), job.file.recipe.preprocess, winner
+    )
+    companions = make_companions(winner.model, job.place.target, job.folder)
+    made = manifest(job.file, winner, golden, reference, origin)._replace(
+        target=job.place.target.name,
+        allowed=reference.gate.loosened,
+        companions=companions.entries,
+    )
     told = evidence(job.file, job.calibration, job.evaluation, reference, winner)
     report = make_report(made, reference, verdicts, told)
-    files = contents(winner, golden, job.labels, report)
+    files = contents(winner, golden, job.labels, report) | companions.files
     files |= anchors(job.file, job.scene)
     aside = job.folder / "bundle"
     bundle.write(aside, made, files)
-    run_in_child("twite_build.pipeline:replay_in_child", {"bundle": str(aside)})
+    with job.progress.running("verify", "the bundle as written"):
+        decoded, timeout_s = job.folder / "decoded.npz", job.file.recipe.quantize.timeout_s
+        check_bundle(aside, decoded, reference, job.place.engine, timeout_s)
     bundle.write(target, made, files, replace=True)
 
 
@@ -204,9 +240,3 @@ def files_read(job: Job) -> dict[str, Path]:
     data = job.file.recipe.data
     names = [data.calibration, data.evaluation, *filter(None, [data.labels_file])]
     return {name: job.file.resolve(name) for name in names}
-
-
-def replay_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Load a bundle and replay its golden samples; raises what a device would."""
-    Model(bundle.load(Path(request["bundle"]))).replay()
-    return {}

@@ -20,8 +20,21 @@ from twite.manifest import (
 )
 from twite_build.errors import RecipeError
 
-Quantization = Literal["int8-static", "int8-dynamic", "fp16", "fp32"]
-LADDER: tuple[Quantization, ...] = ("int8-static", "int8-dynamic", "fp16", "fp32")
+Quantization = Literal[
+    "int8-static", "int8-dynamic", "int8-weights", "fp16", "fp32", "int4-blockwise"
+]
+TargetName = Literal[
+    "any", "x86_64", "arm64", "lambda-x86_64", "lambda-arm64", "pi", "jetson", "armv7"
+]
+Objective = Literal["latency", "size"]
+Preset = Literal["fast", "small", "exact", "edgetpu"]
+LADDER: tuple[Quantization, ...] = (
+    "int8-static",
+    "int8-dynamic",
+    "int8-weights",
+    "fp16",
+    "fp32",
+)
 LABELS = "labels.txt"
 
 
@@ -62,24 +75,44 @@ class Data(NamedTuple):
 
 
 class Quantize(NamedTuple):
-    """latency tries recipes in this order, size by their measured bytes."""
+    """Which candidates are made, and what is preferred among those that pass the gate.
 
-    objective: Literal["latency", "size"] = "latency"
+    latency prefers the fastest as measured, size the smallest. A preset replaces objective,
+    recipes, io and relax. io, float_layers (names of output tensors) and float_operators are about
+    int8-static; relax is how many of its worst layers may be left float when it fails the gate.
+    timeout_s bounds every child process.
+    """
+
+    objective: Objective = "latency"
     recipes: tuple[Quantization, ...] = LADDER
+    preset: Preset | None = None
+    io: Literal["float", "integer"] = "float"
+    float_layers: tuple[str, ...] = ()
+    float_operators: tuple[str, ...] = ()
+    relax: int = 8
+    timeout_s: float = 3600.0
 
 
 class Verify(NamedTuple):
     """What a candidate must reach; what is left out takes the task's default (gate.py).
 
-    Classes: agreement, maximum_drop and minimum are shares of the samples. Regression: agreement
-    is an R², maximum_increase relative, maximum a mean absolute error in the target's unit.
+    Classes: shares of the samples. Regression: agreement is an R², maximum_error a share of the
+    source's range, increases are relative, maximum a mean absolute error in the target's unit.
+    allow loosens one by its name, NAME or NAME=VALUE, and is written into the bundle.
     """
 
     agreement: float | None = None
+    confident_agreement: float | None = None
+    top5_agreement: float | None = None
+    maximum_error: float | None = None
     maximum_drop: float | None = None
+    maximum_top5_drop: float | None = None
+    maximum_f1_drop: float | None = None
     minimum: float | None = None
     maximum_increase: float | None = None
+    maximum_rmse_increase: float | None = None
     maximum: float | None = None
+    allow: tuple[str, ...] = ()
 
 
 class Recipe(NamedTuple):
@@ -90,6 +123,7 @@ class Recipe(NamedTuple):
     preprocess: Preprocessing
     postprocess: Postprocessing
     description: str = ""
+    target: TargetName = "any"
     quantize: Quantize = Quantize()
     verify: Verify = Verify()
 

@@ -15,9 +15,10 @@ from twite.manifest import (
     Provenance,
 )
 from twite.tensors import TensorSpec
-from twite_build.reference import Reference
+from twite_build.quantization.layers import LayerError
 from twite_build.reporting.worst import WorstSample
-from twite_build.verify import Verdict
+from twite_build.verification.reference import Reference
+from twite_build.verification.verify import Verdict
 
 REPORT = "report.json"
 
@@ -49,13 +50,6 @@ class FileReport(NamedTuple):
     name: str
     sha256: str
     size_bytes: int
-
-
-class LayerError(NamedTuple):
-    """How far a layer of the chosen model is from the float one: 0 is exact, 1 is lost."""
-
-    name: str
-    error: float
 
 
 class Evidence(NamedTuple):
@@ -90,7 +84,9 @@ class Report(NamedTuple):
 
     @property
     def chosen(self) -> CandidateReport | None:
-        return next((c for c in self.candidates if c.quantization == self.quantization), None)
+        """The candidate in the bundle; of one recipe several may have been tried."""
+        found = (c for c in self.candidates if c.quantization == self.quantization and c.passed)
+        return next(found, None)
 
 
 def make_report(
@@ -145,8 +141,8 @@ def read_report(bundle: Path) -> Report:
 
 def _layers(quantization: str, verdicts: tuple[Verdict, ...]) -> tuple[LayerError, ...]:
     for verdict in verdicts:
-        if verdict.quantization == quantization:
-            return tuple(LayerError(*layer) for layer in getattr(verdict, "layers", ()))
+        if verdict.quantization == quantization and verdict.passed:
+            return verdict.layers
     return ()
 
 
@@ -159,6 +155,6 @@ def _candidate(verdict: Verdict) -> CandidateReport:
         verdict.agreement,
         verdict.metric,
         verdict.latency_ms,
-        getattr(verdict, "p99_ms", None),
-        getattr(verdict, "rss_bytes", None),
+        verdict.p99_ms,
+        verdict.rss_bytes,
     )

@@ -12,7 +12,8 @@ def save_tensors(path: Path, tensors: Tensors) -> None:
     # The prefix keeps an input named 'file' apart from numpy's own parameter.
     arrays = {f"tensor.{name}": array for name, array in tensors.items()}
     try:
-        np.savez(path, allow_pickle=False, **arrays)
+        # Without allow_pickle, which numpy 1 would store as one more array.
+        np.savez(path, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise _not_written(path, error) from error
 

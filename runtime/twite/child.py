@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -33,20 +33,24 @@ def run_in_child(
     timeout_s: float | None = None,
     memory_bytes: int | None = None,
     on_line: Callable[[str], None] | None = None,
+    on_start: Callable[["subprocess.Popen[str]"], None] | None = None,
+    python: Sequence[str] = (sys.executable, "-m", "twite.child"),
 ) -> dict[str, Any]:
     """Call `package.module:name` with request in a new Python process and return its answer.
 
-    Both are JSON objects. on_line gets each line that the child prints. A TwiteError raised in the
-    child is raised here; a crash, another exception, a time-out or more resident memory than
-    memory_bytes raises ChildFailed with the last lines of output. Neither the child nor what it
-    started outlives the call.
+    Both are JSON objects. on_line gets each line that the child prints, on_start the process, for
+    whoever must end it from another thread; python is the command of another environment. A
+    TwiteError raised in the child is raised here; a crash, another exception, a time-out or more
+    resident memory than memory_bytes raises ChildFailed with the last lines of output. Neither the
+    child nor what it started outlives the call.
     """
     with tempfile.TemporaryDirectory(prefix="twite-") as folder:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(dict(request)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
         limits = _Limits(timeout_s, memory_bytes)
-        ended = _run([function, str(asked), str(answered)], tail, limits, on_line)
+        command = [*python, function, str(asked), str(answered)]
+        ended = _run(command, tail, limits, on_line, on_start)
         answer = json.loads(answered.read_text()) if answered.exists() else None
         if ended != 0 or answer is None:
             raise ChildFailed(_failure(function, ended, tail))
@@ -72,16 +76,17 @@ class _Limits(NamedTuple):
 
 
 def _run(
-    arguments: list[str],
+    command: list[str],
     tail: deque[str],
     limits: _Limits,
     on_line: Callable[[str], None] | None,
+    on_start: Callable[["subprocess.Popen[str]"], None] | None,
 ) -> int | str:
     """The child's exit status, or why it was ended."""
     why: list[str] = []
     over = threading.Event()
     with subprocess.Popen(
-        [sys.executable, "-m", "twite.child", *arguments],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -97,6 +102,8 @@ def _run(
                     _kill(child)
                     return
 
+        if on_start:
+            on_start(child)
         watcher = threading.Thread(target=watch, daemon=True)
         if limits != (None, None):
             watcher.start()
@@ -178,6 +185,9 @@ def main(arguments: list[str]) -> None:
     except TwiteError as error:
         cls = type(error)
         answer = {"error": f"{cls.__module__}.{cls.__qualname__}", "message": str(error)}
+    except MemoryError:
+        message = f"the child process for '{name}' ran out of memory"
+        answer = {"error": "twite.errors.ChildFailed", "message": message}
     Path(answered).write_text(json.dumps(answer))
 
 

@@ -78,10 +78,17 @@ def request_format(manifest: Manifest, bounds: Bounds = DEFAULT_BOUNDS) -> Reque
         pixels = TensorSpec(how.input, "uint8", (-1, how.height, how.width, how.channels))
         inputs = tuple(pixels if spec.name == how.input else spec for spec in manifest.inputs)
         return RequestFormat(inputs, image=how, bounds=bounds)
-    columns = how.columns if isinstance(how, FeaturePreprocessing) else ()
+    if isinstance(how, FeaturePreprocessing):
+        inputs = tuple(_real(spec) if spec.name == how.input else spec for spec in manifest.inputs)
+        return RequestFormat(inputs, None, how.columns, how.nonfinite == "allow", bounds=bounds)
     text = how if isinstance(how, TextPreprocessing) else None
     nonfinite_allowed = how.nonfinite == "allow"
-    return RequestFormat(manifest.inputs, None, columns, nonfinite_allowed, bounds, text)
+    return RequestFormat(manifest.inputs, None, (), nonfinite_allowed, bounds, text)
+
+
+def _real(spec: TensorSpec) -> TensorSpec:
+    """Features are real values also where the model takes integers that stand for them."""
+    return TensorSpec(spec.name, "float32", spec.shape) if spec.quantization else spec
 
 
 def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:

@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from twite.errors import EngineError
-from twite.tensors import DType, Tensors, TensorSpec
+from twite.tensors import DType, Quantization, Tensors, TensorSpec
 
 NAME = "ai-edge-litert"
 
@@ -126,5 +126,13 @@ def _specs(
         name = names.get(index, str(detail["name"]))
         shape = tuple(int(size) for size in detail["shape_signature"])
         dtype = cast(DType, np.dtype(detail["dtype"]).name)
-        specs[name], indices[name] = TensorSpec(name, dtype, shape), index
+        specs[name] = TensorSpec(name, dtype, shape, _quantization(detail))
+        indices[name] = index
     return tuple(specs[name] for name in sorted(specs)), indices
+
+
+def _quantization(detail: dict[str, Any]) -> Quantization | None:
+    """What the integers of an input or output stand for; a scale of 0 says that they are plain."""
+    scale, zero_point = detail["quantization"]
+    is_integer = np.dtype(detail["dtype"]).kind in "iu"
+    return Quantization(float(scale), int(zero_point)) if is_integer and scale else None

@@ -88,7 +88,7 @@ def _is_table(hint: Any) -> bool:
 
 
 def _union(choices: tuple[Any, ...], value: object, where: str, error: type[TwiteError]) -> Any:
-    tables: dict[str, Any] = {_kind(choice): choice for choice in choices if _is_table(choice)}
+    tables: dict[str, Any] = {_kind(choice): choice for choice in choices if _has_kind(choice)}
     if tables and isinstance(value, dict):
         kind = value.get("kind")
         if kind not in tables:
@@ -104,6 +104,10 @@ def _union(choices: tuple[Any, ...], value: object, where: str, error: type[Twit
         return value
     names = " or ".join(getattr(choice, "__name__", str(choice)) for choice in plain)
     raise error(f"{where} is {spell(value)}; it must be {names}")
+
+
+def _has_kind(hint: Any) -> bool:
+    return _is_table(hint) and "kind" in hint._fields
 
 
 def _kind(cls: Any) -> str:

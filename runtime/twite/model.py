@@ -12,6 +12,7 @@ from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
 from twite.postprocess import postprocess
 from twite.preprocess import preprocess
+from twite.quantized import dequantize, quantize
 from twite.tensors import Array, Tensors, TensorSpec
 
 
@@ -61,8 +62,9 @@ class Model:
         return found
 
     def infer(self, tensors: Tensors) -> Tensors:
-        """Decoded tensors to the model's raw outputs."""
-        return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+        """Decoded tensors to the model's raw outputs, integers where it is quantized throughout."""
+        prepared = preprocess(tensors, self.manifest.preprocessing)
+        return self.engine.run(quantize(prepared, self.manifest.inputs))
 
     def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
         """Raw outputs to the JSON document of an answer.
@@ -76,9 +78,10 @@ class Model:
         self, outputs: Tensors, request: Decoded, top_k: int | None = None
     ) -> list[object] | dict[str, object]:
         """Raw outputs to one prediction a sample, or to a table of tensors."""
+        values = dequantize(outputs, self.manifest.outputs)
         scene = self._scene and self._scene._replace(frames=request.frames)
         how = self.manifest.postprocessing
-        return postprocess(outputs, how, self.bundle.labels, scene=scene, top_k=top_k)
+        return postprocess(values, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self, most: int | None = None) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.

@@ -1,6 +1,7 @@
 """Real models, made once a session, and recipes that build from them."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -129,3 +130,10 @@ def place(trained: Trained, write_recipe: Callable[..., Path]) -> Callable[..., 
         return path
 
     return at
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes find crashing.py."""
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))

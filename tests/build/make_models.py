@@ -27,7 +27,18 @@ RANDOM = np.random.default_rng(5)
 
 
 def main(folder: Path) -> None:
-    makers = (quadrants, constant, slope, ratio, outlier, crowd, two_inputs, recurrent, dictionary)
+    makers = (
+        quadrants,
+        constant,
+        slope,
+        ratio,
+        outlier,
+        cancelling,
+        crowd,
+        two_inputs,
+        recurrent,
+        dictionary,
+    )
     for make in makers:
         target = folder / make.__name__
         target.mkdir()
@@ -120,6 +131,23 @@ def outlier() -> tuple[keras.Model, Tensors, Array]:
     model.set_weights([spread, np.zeros(128), gather, np.zeros(64), last, np.zeros(1)])
     rows = RANDOM.normal(0, 1, (300, 2)).astype(np.float32)
     return model, {"x": rows}, rows[:, 0]
+
+
+def cancelling() -> tuple[keras.Model, Tensors, Array]:
+    """The difference of two large numbers: lost when these, and nothing else, are int8."""
+    x = keras.Input((3,), name="x")
+    wide = keras.layers.Dense(64)(keras.layers.Dense(128)(x))
+    model = keras.Model(x, keras.layers.Dense(1, name="y")(keras.layers.Dense(2)(wide)))
+    first, second = RANDOM.normal(0, 1, (3, 128)), RANDOM.normal(0, 0.1, (128, 64))
+    total, large = (
+        np.linalg.lstsq(first @ second, wanted, rcond=None)[0]
+        for wanted in (np.ones((3, 1)), 20 * np.eye(3)[:, :1])
+    )
+    pair, difference = np.hstack([total + large, large]), np.array([[1.0], [-1.0]])
+    weights = (first, np.zeros(128), second, np.zeros(64), pair, np.zeros(2), difference)
+    model.set_weights([*weights, np.zeros(1)])
+    rows = RANDOM.normal(0, 1, (300, 3)).astype(np.float32)
+    return model, {"x": rows}, rows.sum(axis=1)
 
 
 def crowd() -> tuple[keras.Model, Tensors, Array]:

@@ -8,12 +8,16 @@ import pytest
 
 from twite.frames import Scene
 from twite.manifest import BoxPostprocessing, ImagePreprocessing
-from twite_build import scores
-from twite_build.detections import detection_accuracy, detection_agreement, presence_baseline
 from twite_build.errors import DataError, RecipeError
 from twite_build.recipe import read_recipe, read_scene
 from twite_build.samples import Samples, check_target
-from twite_build.scores import Task
+from twite_build.verification import scores
+from twite_build.verification.detections import (
+    detection_accuracy,
+    detection_agreement,
+    presence_baseline,
+)
+from twite_build.verification.scores import Task
 
 RECIPE = """
 name = "finder"

@@ -16,11 +16,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twite.bundle import load
+from twite.bundle import load, write
+from twite.errors import VerificationFailed
 from twite.model import Model
 from twite_build import conversion
+from twite_build.scratch import load_tensors, save_tensors
+from twite_build.verification.engines import HERE
+from twite_build.verification.gate import Gate
+from twite_build.verification.reference import Reference
+from twite_build.verification.scores import Task
+from twite_build.verification.served import check_bundle
 
 Place = Callable[..., Path]
+CANDIDATES = ["fp32", "int8-static", "int8-dynamic", "int8-weights", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,9 @@ def files(bundle: Path) -> dict[str, bytes]:
 def test_prints_one_plain_line_a_stage(built: Run) -> None:
     stages = [line.split()[0] for line in built.stdout.splitlines()]
     assert stages == [
-        *("recipe", "samples", "convert", "source", "gate", "verify", "verify", "bundle"),
+        *("recipe", "samples", "convert", "source", "gate"),
+        *["verify"] * len(CANDIDATES),
+        "bundle",
     ]
     assert "\x1b" not in built.stdout
     assert "\r" not in built.stdout
@@ -114,9 +124,7 @@ def test_the_report_is_one_page_that_asks_for_nothing(built: Run) -> None:
     assert "https:" not in page
     assert "$" not in page
     report = json.loads((built.target / "report.json").read_text())
-    assert [candidate["quantization"] for candidate in report["candidates"]] == [
-        *("fp32", "int8-static"),
-    ]
+    assert [candidate["quantization"] for candidate in report["candidates"]] == CANDIDATES
 
 
 def test_builds_the_same_bytes_again_and_tells_machines_and_terminals(
@@ -135,7 +143,8 @@ def test_builds_the_same_bytes_again_and_tells_machines_and_terminals(
     assert process.returncode == 0
     assert measured_apart(files(target)) == measured_apart(files(built.target))
     assert told["bundle"] == str(target)
-    assert [c["quantization"] for c in told["candidates"] if c["passed"]] == ["fp32", "int8-static"]
+    assert [candidate["quantization"] for candidate in told["candidates"]] == CANDIDATES
+    assert all(candidate["passed"] for candidate in told["candidates"])
     assert all(candidate["latency_ms"] > 0 for candidate in told["candidates"])
     assert "\x1b[2K" in shown
     assert "⠋ model.keras 0 s" in shown
@@ -149,6 +158,59 @@ def measured_apart(bundle: dict[str, bytes]) -> dict[str, object]:
         del manifest["files"][name]
     kept = {name: content for name, content in bundle.items() if not name.startswith("report.")}
     return {**kept, "bundle.json": manifest}
+
+
+def test_a_preset_a_target_and_what_was_allowed_stand_in_the_bundle(
+    built: Run, recipe: Path, folder: Path
+) -> None:
+    options = ("--preset", "edgetpu", "--target", "pi", "--allow", "agreement=0.95", "--explain")
+    done = build(recipe, folder / "edgetpu", *options)
+    assert done.code == 0, done.stderr
+    for line in (
+        "target     pi: Raspberry Pi 3 to 5 with a 64-bit system, ai-edge-litert",
+        "preset     edgetpu: makes every layer, input and output int8, or fails; needs 100 or more",
+        "allowed    agreement=0.95",
+        "explain    candidate ",
+        "explain    int8-static: kept, the fastest that passes",
+        "explain    fp32: passes, and the recipe does not ask for it",
+    ):
+        assert line in done.stdout
+    bundle = load(done.target)
+    assert (bundle.manifest.target, bundle.manifest.allowed) == ("pi", ("agreement=0.95",))
+    assert [spec.dtype for spec in (*bundle.manifest.inputs, *bundle.manifest.outputs)] == [
+        *("int8", "int8"),
+    ]
+    pictures = bundle.golden_inputs()["image"]
+    assert pictures.dtype == np.uint8
+    body = json.dumps({"features": pictures.tolist()}).encode()
+    (ours, float_ones) = (
+        json.loads(Model(load(target)).predict(body, "application/json"))["prediction"]
+        for target in (done.target, built.target)
+    )
+    assert [classes[0]["class"] for classes in ours] == [c[0]["class"] for c in float_ones]
+    assert ours[0][0]["confidence"] == pytest.approx(float_ones[0][0]["confidence"], abs=0.1)
+
+
+def test_a_bundle_whose_files_say_something_else_is_refused(
+    built: Run, recipe: Path, trained: Any, tmp_path: Path
+) -> None:
+    source = load(built.target)
+    manifest = source.manifest
+    contents = {name: (built.target / name).read_bytes() for name in manifest.files}
+    turned = b"".join(contents["labels.txt"].splitlines(keepends=True)[::-1])
+    write(tmp_path / "bundle", manifest, contents | {"labels.txt": turned})
+    with np.load(recipe.parent / "evaluation.npz") as evaluation:
+        truth, pictures = evaluation["target"], evaluation["image"]
+    save_tensors(tmp_path / "decoded.npz", {"image": pictures})
+    task = Task(manifest.postprocessing, source.labels, truth)
+    outputs = load_tensors(trained.folder / "quadrants" / "source.npz")
+    reference = Reference(task, Gate(agreement=0.99), manifest.inputs, outputs, (), (0,))
+    check_bundle(built.target, tmp_path / "decoded.npz", reference, HERE, 60.0)
+    with pytest.raises(VerificationFailed, match="answers name another class than their outputs"):
+        check_bundle(tmp_path / "bundle", tmp_path / "decoded.npz", reference, HERE, 60.0)
+    save_tensors(tmp_path / "decoded.npz", {"image": np.roll(pictures, 1, axis=0)})
+    with pytest.raises(VerificationFailed, match="asked as a server: top-1 agreement 0"):
+        check_bundle(built.target, tmp_path / "decoded.npz", reference, HERE, 60.0)
 
 
 def _read_all(descriptor: int) -> Iterator[str]:

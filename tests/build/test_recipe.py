@@ -1,13 +1,15 @@
 """Recipes: every key is checked, and a wrong one is named with what was wanted."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from twite_build.errors import RecipeError
-from twite_build.gate import Gate, read_gate
+from twite_build.overrides import Overrides, with_overrides
 from twite_build.recipe import LADDER, read_labels, read_recipe
+from twite_build.verification.gate import read_gate
 
 Write = Callable[..., Path]
 
@@ -16,7 +18,9 @@ def test_reads_a_recipe_and_fills_in_the_defaults(write_recipe: Write) -> None:
     file = read_recipe(write_recipe("quadrants"))
     assert file.recipe.name == "quadrants"
     assert file.recipe.quantize.recipes == LADDER
-    assert read_gate(file) == Gate(agreement=0.99, worsening=0.005)
+    gate = read_gate(file)
+    assert (gate.agreement, gate.confident, gate.top5) == (0.99, 0.995, 0.99)
+    assert (gate.worsening, gate.limit, gate.loosened) == (0.005, None, ())
     assert file.resolve("x.npz") == file.path.parent / "x.npz"
 
 
@@ -81,7 +85,64 @@ def test_reads_labels_from_their_file(write_recipe: Write, tmp_path: Path) -> No
 def test_the_gate_takes_the_task_and_the_recipe(write_recipe: Write) -> None:
     change = ("[postprocess]", "[verify]\nagreement = 0.9\nmaximum = 2.5\n[postprocess]")
     gate = read_gate(read_recipe(write_recipe("number", change)))
-    assert gate == Gate(agreement=0.9, worsening=0.02, limit=2.5)
+    assert (gate.agreement, gate.worsening, gate.limit) == (0.9, 0.02, 2.5)
+    assert gate.loosened == ("agreement=0.9",)
+
+
+def test_allow_loosens_one_limit_by_its_name(write_recipe: Write) -> None:
+    file = read_recipe(write_recipe("number"))
+    allowed = ("agreement=0.9", "maximum_error", "edges")
+    gate = read_gate(with_overrides(file, Overrides(allow=allowed)))
+    assert (gate.agreement, gate.error, gate.switches) == (0.9, None, ("edges",))
+    assert gate.worsening == 0.02
+    assert gate.loosened == ("agreement=0.9", "maximum_error", "edges")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "message"),
+    [
+        ("agrement", "there is no 'agrement'; known are agreement, maximum_error"),
+        ("agreement=1", "agreement was 0.999; allow only loosens"),
+        ("agreement=much", "'much' is no number of 0 or more"),
+        ("agreement=nan", "'nan' is no number of 0 or more"),
+        ("maximum=3", "maximum asked for nothing; allow only loosens"),
+        ("edges=0.5", "there is no 'edges'"),
+    ],
+)
+def test_allow_refuses_what_loosens_nothing(
+    write_recipe: Write, allowed: str, message: str
+) -> None:
+    file = read_recipe(write_recipe("number"))
+    with pytest.raises(RecipeError, match=message):
+        read_gate(with_overrides(file, Overrides(allow=(allowed,))))
+
+
+def test_a_preset_sets_the_goal_and_flags_win_over_the_recipe(write_recipe: Write) -> None:
+    change = ("[postprocess]", '[quantize]\npreset = "edgetpu"\n[postprocess]')
+    file = read_recipe(write_recipe("number", change))
+    edgetpu = with_overrides(file, Overrides()).recipe.quantize
+    assert (edgetpu.recipes, edgetpu.io, edgetpu.relax) == (("int8-static",), "integer", 0)
+    small = with_overrides(file, Overrides(preset="small", target="armv7", timeout_s=9.0)).recipe
+    assert (small.quantize.objective, small.quantize.io) == ("size", "float")
+    assert "int4-blockwise" in small.quantize.recipes
+    assert (small.target, small.quantize.timeout_s) == ("armv7", 9.0)
+    fast = with_overrides(file, Overrides(preset="small", objective="latency")).recipe.quantize
+    assert fast.objective == "latency"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Overrides(preset="fats"), "--preset 'fats' is unknown; did you mean 'fast'?"),
+        (Overrides(target="moon"), "--target 'moon' is unknown; known are any, x86_64"),
+        (Overrides(objective="price"), "--objective 'price' is unknown; known are latency, size"),
+    ],
+)
+def test_refuses_an_option_of_another_name(
+    write_recipe: Write, options: Overrides, message: str
+) -> None:
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        with_overrides(read_recipe(write_recipe("number")), options)
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ from twite.manifest import (
     RegressionPostprocessing,
 )
 from twite.tensors import TensorSpec
+from twite_build.quantization.layers import LayerError
 from twite_build.report import (
     CandidateReport,
     DataReport,
     Evidence,
     FileReport,
-    LayerError,
     Report,
     read_report,
     to_json,
@@ -40,7 +40,7 @@ from twite_build.reporting.png import png, shrunk
 from twite_build.reporting.terminal import report_lines
 from twite_build.reporting.worst import WorstSample, worst_samples
 from twite_build.samples import Samples
-from twite_build.scores import Task
+from twite_build.verification.scores import Task
 
 REPORT = Report(
     name="iris",

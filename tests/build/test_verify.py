@@ -14,13 +14,14 @@ from twite.manifest import (
 )
 from twite.tensors import Array, Tensors, TensorSpec
 from twite_build.errors import DataError, RecipeError
-from twite_build.gate import Gate
-from twite_build.measure import Answers, measure
-from twite_build.reference import Reference, activation_warning, check_source
-from twite_build.scores import Task
 from twite_build.scratch import load_tensors, save_tensors
 from twite_build.selection import edge_inputs, rows
-from twite_build.verify import judge, tolerance
+from twite_build.verification.engines import HERE
+from twite_build.verification.gate import Gate
+from twite_build.verification.measure import Answers, measure
+from twite_build.verification.reference import Reference, activation_warning, check_source
+from twite_build.verification.scores import Task
+from twite_build.verification.verify import judge, tolerance
 
 RANDOM = np.random.default_rng(3)
 LABELS = ("a", "b", "c")
@@ -51,7 +52,7 @@ def answers(outputs: Array | Tensors, **changes: Any) -> Answers:
         TensorSpec(name, "float32", (-1, *array.shape[1:])) for name, array in named.items()
     )
     edges = {name: array[:2] for name, array in named.items()}
-    whole = Answers(INPUTS, specs, named, edges, rows(named, ROWS), 0.1, "engine", "1")
+    whole = Answers(INPUTS, specs, named, edges, rows(named, ROWS), 1, "engine", "1")
     return whole._replace(**changes)
 
 
@@ -225,11 +226,11 @@ def test_measures_on_the_real_engine(trained: Any, tmp_path: Path) -> None:
     paths = {name: tmp_path / f"{name}.npz" for name in sets}
     for name, tensors in sets.items():
         save_tensors(paths[name], tensors)
-    found = measure(folder / "fp32.tflite", paths, tmp_path)
+    found = measure(folder / "fp32.tflite", paths, tmp_path, HERE, 60.0)
     source = load_tensors(folder / "source.npz")["y"]
     np.testing.assert_allclose(found.evaluation["y"], source, atol=1e-5)
     np.testing.assert_allclose(found.golden["y"], source[list(ROWS)], atol=1e-5)
-    assert found.latency_ms > 0
+    assert found.rss_bytes > 0
     assert (found.engine, found.inputs) == (
         "ai-edge-litert",
         (TensorSpec("x", "float32", (-1, 3)),),

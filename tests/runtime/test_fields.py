@@ -4,6 +4,7 @@ import pytest
 
 from twite.errors import UsageError
 from twite.fields import from_table, to_table
+from twite.tensors import Quantization, TensorSpec
 
 
 class Circle(NamedTuple):
@@ -60,3 +61,12 @@ def test_a_whole_number_is_a_number() -> None:
 def test_refuses_with_place_value_and_wish(table: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(table)
+
+
+def test_a_record_may_be_left_out() -> None:
+    spec = TensorSpec("x", "int8", (-1, 3), Quantization(0.5, -1))
+    for each in (spec, spec._replace(quantization=None)):
+        assert from_table(TensorSpec, to_table(each), "tensor", UsageError) == each
+    table = {**to_table(spec), "quantization": {"scale": 1}}
+    with pytest.raises(UsageError, match="tensor quantization lacks 'zero_point'"):
+        from_table(TensorSpec, table, "tensor", UsageError)

@@ -3,12 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from twite_build.ladder import Winner
 from twite_build.recipe import RecipeFile
-from twite_build.reference import Reference
 from twite_build.report import DataReport, Evidence, FileReport
 from twite_build.reporting.worst import worst_samples
 from twite_build.samples import Samples
+from twite_build.search import Winner
+from twite_build.verification.reference import Reference
 
 
 def evidence(

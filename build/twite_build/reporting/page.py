@@ -70,7 +70,7 @@ def _cells(report: Report, candidate: CandidateReport) -> str:
 
 
 def _candidate_row(report: Report, candidate: CandidateReport) -> str:
-    chosen = candidate.quantization == report.quantization
+    chosen = candidate is report.chosen
     verdict = "passed" if candidate.passed else f"refused: {candidate.reason}"
     mark = "good" if candidate.passed else "bad"
     mark_row = ' class="chosen"' if chosen else ""
@@ -89,7 +89,7 @@ def _plots(report: Report) -> str:
     plots = []
     for x_name, field in (("milliseconds", "latency_ms"), ("bytes", "size_bytes")):
         points = [
-            Point(c.quantization, x, y, c.passed, c.quantization == report.quantization)
+            Point(c.quantization, x, y, c.passed, c is report.chosen)
             for c, y in values
             if y is not None and (x := getattr(c, field)) is not None
         ]

@@ -13,7 +13,7 @@ def report_lines(report: Report) -> list[str]:
     rows.append(["source", *cells(report, source), ""])
     for candidate in report.candidates:
         verdict = "passed" if candidate.passed else f"refused: {candidate.reason}"
-        if candidate.quantization == report.quantization:
+        if candidate is report.chosen:
             verdict = "in this bundle"
         rows.append([candidate.quantization, *cells(report, candidate), verdict])
     lines = [f"{report.name} {report.version}: {summary(report)}", *_text(report.description), ""]

@@ -16,7 +16,7 @@ from twite.postprocess import confidences, postprocess
 from twite.tensors import Array, Tensors
 from twite_build.reporting.png import data_uri
 from twite_build.samples import Samples
-from twite_build.scores import Task
+from twite_build.verification.scores import Task
 
 MOST = 6
 MOST_VALUES = 8

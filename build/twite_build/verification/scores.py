@@ -16,9 +16,9 @@ from twite.manifest import (
     Postprocessing,
     RegressionPostprocessing,
 )
-from twite.postprocess import postprocess
+from twite.postprocess import confidences, postprocess
 from twite.tensors import Array, Tensors
-from twite_build.detections import (
+from twite_build.verification.detections import (
     Found,
     detection_accuracy,
     detection_agreement,
@@ -31,6 +31,10 @@ METRICS = {
     "boxes": "detection accuracy",
 }
 AGREEMENTS = {"classes": "top-1 agreement", "boxes": "detection agreement"}
+
+CONFIDENT = 0.5
+TOP = 5
+F1, TOP5, RMSE = "F1", "top-5 accuracy", "RMSE"
 
 
 class Task(NamedTuple):
@@ -79,6 +83,80 @@ def agreement(task: Task, candidate: Tensors, source: Tensors) -> float:
         for name in source
         if not is_constant(source[name])
     )
+
+
+def confident_agreement(task: Task, candidate: Tensors, source: Tensors) -> float | None:
+    """The share of the same first class where the source is at least CONFIDENT sure of it.
+
+    None where it never is, and for tasks without confidences.
+    """
+    how = task.how
+    if not isinstance(how, ClassPostprocessing):
+        return None
+    sure = confidences(source[how.output], how).max(axis=1) >= CONFIDENT
+    if not sure.any():
+        return None
+    same = predictions(task, candidate) == predictions(task, source)
+    return float(np.mean(same[sure]))
+
+
+def top5_agreement(task: Task, candidate: Tensors, source: Tensors) -> float | None:
+    """The share of samples whose first class in the source is among the candidate's first five."""
+    if not isinstance(task.how, ClassPostprocessing) or len(task.labels) <= TOP:
+        return None
+    return _in_top(task.how, candidate, predictions(task, source))
+
+
+def maximum_error(task: Task, candidate: Tensors, source: Tensors) -> float:
+    """The largest difference of one value of an output, over that output's range in the source."""
+    worst = 0.0
+    for name in task.decisive_outputs or source:
+        wanted = source[name].astype(np.float64)
+        spread = float(np.ptp(wanted)) or 1.0
+        worst = max(worst, float(np.abs(candidate[name] - wanted).max(initial=0.0)) / spread)
+    return worst
+
+
+def cosine(task: Task, candidate: Tensors, source: Tensors) -> float:
+    """The smallest cosine of one sample's output with the source's."""
+    found = [1.0]
+    for name in task.decisive_outputs or source:
+        c, s = (x[name].reshape(len(x[name]), -1).astype(np.float64) for x in (candidate, source))
+        lengths = np.linalg.norm(c, axis=1) * np.linalg.norm(s, axis=1)
+        cosines = (c * s).sum(axis=1)[lengths > 0] / lengths[lengths > 0]
+        found.append(float(cosines.min(initial=1.0)))
+    return min(found)
+
+
+def further_metrics(task: Task, outputs: Tensors) -> dict[str, float]:
+    """What is known of the right answers beside `metric`, by name."""
+    target, how = task.target, task.how
+    if target is None or task.metric_name is None or isinstance(how, BoxPostprocessing):
+        return {}
+    answers = predictions(task, outputs)
+    if isinstance(how, ClassPostprocessing):
+        found = {F1: f1(answers, target)}
+        if len(task.labels) > TOP:
+            found[TOP5] = _in_top(how, outputs, target)
+        return found
+    missed = answers - target.reshape(answers.shape)
+    spread = float(np.sum((target - target.mean(axis=0)) ** 2))
+    found = {RMSE: float(np.sqrt(np.mean(missed**2)))}
+    return found | ({"R² of the target": 1 - float(np.sum(missed**2)) / spread} if spread else {})
+
+
+def f1(answers: Array, target: Array) -> float:
+    """The mean over the classes that occur of 2·TP / (2·TP + FP + FN) (macro F1)."""
+    found = []
+    for number in np.unique(target):
+        right = np.sum((answers == number) & (target == number))
+        found.append(2 * right / (np.sum(answers == number) + np.sum(target == number)))
+    return float(np.mean(found))
+
+
+def _in_top(how: ClassPostprocessing, outputs: Tensors, wanted: Array) -> float:
+    best = np.argsort(-confidences(outputs[how.output], how), axis=1, kind="stable")[:, :TOP]
+    return float(np.mean((best == wanted[:, None]).any(axis=1)))
 
 
 def metric(task: Task, outputs: Tensors) -> float | None:

@@ -1,0 +1,1 @@
+"""Quantization: a float32 .tflite to smaller or faster ones."""

@@ -1,0 +1,1 @@
+"""Verification: what candidates answer, beside their source, on the engine that serves them."""

@@ -1,0 +1,69 @@
+"""Latency: every candidate in one process, one after the other, so that noise hits all alike."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twite.child import run_in_child
+from twite.engine import Engine
+from twite.errors import ChildFailed, EngineError
+from twite.quantized import quantize
+from twite_build.scratch import load_tensors
+from twite_build.verification.engines import EnginePlace
+
+CHILD = "twite_build.verification.timing:time_in_child"
+WARM_UP, ROUNDS, AT_LEAST = 5, 200, 20
+BUDGET_S = 1.5
+SAME, SAME_MS = 1.1, 0.05
+"""Two medians within a tenth, or within 0.05 ms, are the same: the rest of a request takes more."""
+
+
+class Latency(NamedTuple):
+    """Milliseconds of one sample, from setting the input to reading the output."""
+
+    median_ms: float
+    p99_ms: float
+
+
+def time_all(
+    models: Sequence[Path], golden: Path, place: EnginePlace, timeout_s: float
+) -> list[Latency | None]:
+    """The latency of each model on the preprocessed golden samples; None where that failed.
+
+    All of them answered before. A crash of one here leaves them to be timed one by one.
+    """
+    request = {"models": [str(model) for model in models], "samples": str(golden)}
+    try:
+        told = run_in_child(CHILD, request, timeout_s=timeout_s, python=place.command)
+    except (ChildFailed, EngineError):
+        if len(models) == 1:
+            return [None]
+        return [time_all([model], golden, place, timeout_s)[0] for model in models]
+    return [Latency(*pair) for pair in told["latencies"]]
+
+
+def fastest(latencies: Sequence[float]) -> list[int]:
+    """The places of those that are as fast as the fastest, in their order."""
+    best = min(latencies)
+    return [i for i, each in enumerate(latencies) if each <= max(best * SAME, best + SAME_MS)]
+
+
+def time_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The child's side: rounds of one run each; slow models get fewer rounds."""
+    engines = [Engine(Path(model)) for model in request["models"]]
+    tensors = load_tensors(Path(request["samples"]))
+    first = {name: array[:1] for name, array in tensors.items()}
+    samples = [quantize(first, engine.inputs) for engine in engines]
+    times: list[list[float]] = [[] for _ in engines]
+    until = perf_counter() + BUDGET_S * len(engines)
+    for count in range(WARM_UP + ROUNDS):
+        if count >= WARM_UP + AT_LEAST and perf_counter() > until:
+            break
+        for engine, sample, kept in zip(engines, samples, times, strict=True):
+            start = perf_counter()
+            engine.run(sample)
+            kept.append((perf_counter() - start) * 1000)
+    return {"latencies": [np.percentile(kept[WARM_UP:], (50, 99)).tolist() for kept in times]}
