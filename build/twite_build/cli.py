@@ -18,6 +18,27 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="the bundle (default: dist/NAME)"
     )
+    _add_goals(parser)
+    parser.add_argument("--force", action="store_true", help="replace a bundle of another name")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document; progress goes to stderr"
+    )
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="load a pickled source (.joblib, .pkl), which runs the code in it",
+    )
+    parser.add_argument(
+        "--timeout", type=_positive, metavar="SECONDS", help="end a step that takes longer"
+    )
+    parser.add_argument(
+        "--memory", type=_positive, metavar="MIB", help="end a conversion that takes more memory"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_goals(parser: argparse.ArgumentParser) -> None:
+    """What is preferred among the candidates, where they will run, and what the gate lets by."""
     parser.add_argument("--preset", metavar="NAME", help="fast, small, exact or edgetpu")
     parser.add_argument("--objective", metavar="WHAT", help="latency or size")
     parser.add_argument(
@@ -39,22 +60,6 @@ def register(commands: Any) -> None:
         metavar="PYTHON",
         help="a Python with the target's engine (default: .venvs/tflite-runtime/bin/python)",
     )
-    parser.add_argument("--force", action="store_true", help="replace a bundle of another name")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON document; progress goes to stderr"
-    )
-    parser.add_argument(
-        "--trust-pickle",
-        action="store_true",
-        help="load a pickled source (.joblib, .pkl), which runs the code in it",
-    )
-    parser.add_argument(
-        "--timeout", type=_positive, metavar="SECONDS", help="end a step that takes longer"
-    )
-    parser.add_argument(
-        "--memory", type=_positive, metavar="MIB", help="end a conversion that takes more memory"
-    )
-    parser.set_defaults(run=run)
 
 
 def _positive(text: str) -> float:

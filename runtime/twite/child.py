@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -108,10 +108,7 @@ def _run(
         if limits != (None, None):
             watcher.start()
         try:
-            for line in _lines(child):
-                tail.append(line)
-                if on_line:
-                    on_line(line)
+            _follow(child, tail, on_line)
             code = child.wait()
         finally:
             over.set()
@@ -147,9 +144,15 @@ def _resident_bytes(process: int) -> int:
     return 0
 
 
-def _lines(child: "subprocess.Popen[str]") -> Iterator[str]:
-    for line in child.stdout or ():
-        yield line.rstrip("\n")
+def _follow(
+    child: "subprocess.Popen[str]", tail: deque[str], on_line: Callable[[str], None] | None
+) -> None:
+    """Every line that the child prints, to tail and to whoever listens, until its output ends."""
+    for printed in child.stdout or ():
+        line = printed.rstrip("\n")
+        tail.append(line)
+        if on_line:
+            on_line(line)
 
 
 def _failure(function: str, ended: int | str, tail: deque[str]) -> str:

@@ -208,7 +208,7 @@ def test_refuses_calibration_that_the_model_does_not_take(
     ("child", "reason"),
     [
         ("dies_of_static", "crashed with SIGSEGV"),
-        ("is_killed_in_static", "was killed with SIGKILL, most often because memory ran out"),
+        ("is_killed_in_static", "was killed, most likely because the machine ran out of memory"),
         ("runs_out_of_memory_in_static", "ran out of memory"),
     ],
 )
