@@ -3,7 +3,8 @@ PORT ?= 8080
 BIN := .venv/bin
 BUNDLE ?= dist/iris
 FUNCTION := .venv/.made .venvs/lambda/.made .venvs/sam/.made
-EXAMPLES := dist/digits/bundle.json dist/iris/bundle.json
+# The e-mails of the example spam come from npm.
+EXAMPLES := $(patsubst %,dist/%/bundle.json,digits faces imagenet iris mobilenetv2 $(if $(shell command -v npm),spam))
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
 COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
     --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
@@ -77,8 +78,8 @@ clean: ## remove everything that was made here
 .venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
 	@$(BIN)/python tools/onnx_environment.py
 
-examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
-	$(BIN)/python $<
+examples/%/trained/.made: examples/%/train.py | .venv/.made
+	$(BIN)/python $< && touch $@
 
-dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
+dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/.made $(BUILDER) | .venv/.made
 	$(BIN)/twite build $< -o $(@D) --force --trust-pickle

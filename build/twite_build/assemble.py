@@ -13,8 +13,10 @@ from pathlib import Path
 import twite
 import twite_build
 from twite.bundle import npy
+from twite.frames import Scene
 from twite.manifest import (
     SCHEMA_VERSION,
+    BoxPostprocessing,
     EngineVersion,
     Golden,
     Manifest,
@@ -26,7 +28,8 @@ from twite.quantized import quantize
 from twite.tensors import Tensors
 from twite_build.conversion import Conversion
 from twite_build.recipe import LABELS, RecipeFile
-from twite_build.report import Report, to_html, to_json
+from twite_build.report import Report, to_json
+from twite_build.reporting.page import to_html
 from twite_build.search import Winner
 from twite_build.sources import Origin
 from twite_build.verification.reference import Reference
@@ -107,6 +110,14 @@ def contents(
     files |= {_golden_file("in", name): npy(array) for name, array in golden.items()}
     files |= {_golden_file("out", name): npy(array) for name, array in answers.golden.items()}
     return files | {"report.json": to_json(report), "report.html": to_html(report)}
+
+
+def anchors(file: RecipeFile, scene: Scene | None) -> dict[str, bytes]:
+    """The file that a detector's postprocessing names."""
+    how = file.recipe.postprocess
+    if scene is None or not isinstance(how, BoxPostprocessing):
+        return {}
+    return {how.anchors: npy(scene.anchors)}
 
 
 def as_sent(golden: Tensors, how: Preprocessing, winner: Winner) -> Tensors:

@@ -7,20 +7,23 @@ from typing import NamedTuple
 
 from twite import bundle
 from twite.errors import BundleError, UsageError
+from twite.frames import Scene
 from twite.preprocess import preprocess
 from twite_build import onnx_environment, selection
-from twite_build.assemble import as_sent, contents, manifest, provenance
+from twite_build.assemble import anchors, as_sent, contents, manifest, provenance
 from twite_build.companions import make_companions
 from twite_build.conversion import Conversion, Limits, convert
+from twite_build.data.read import read_samples
+from twite_build.data.wanted import Wanted
 from twite_build.explain import explain
 from twite_build.progress import Progress
 from twite_build.quantization.presets import spell_preset
-from twite_build.recipe import RecipeFile, read_labels
+from twite_build.recipe import RecipeFile, read_labels, read_scene
 from twite_build.report import make_report
+from twite_build.reporting.evidence import evidence
 from twite_build.samples import (
     Samples,
     check_target,
-    read_samples,
     sample_warnings,
 )
 from twite_build.scratch import save_tensors
@@ -46,6 +49,7 @@ class Job(NamedTuple):
     evaluation: Samples
     folder: Path
     progress: Progress
+    scene: Scene | None = None
 
 
 class Options(NamedTuple):
@@ -107,8 +111,10 @@ def prepare(file: RecipeFile, options: Options, folder: Path, progress: Progress
     origin = read_source(file, trust_pickle=options.trust_pickle)
     read_gate(file)
     labels = read_labels(file)
-    calibration = read_samples(file.resolve(recipe.data.calibration), recipe.preprocess)
-    evaluation = read_samples(file.resolve(recipe.data.evaluation), recipe.preprocess)
+    scene = read_scene(file)
+    wanted = Wanted(recipe.preprocess, recipe.postprocess, labels, recipe.data)
+    calibration = read_samples(file.resolve(recipe.data.calibration), wanted)
+    evaluation = read_samples(file.resolve(recipe.data.evaluation), wanted)
     check_target(evaluation, recipe.postprocess, labels)
     progress.line("recipe", f"{file.path}: {recipe.name} {recipe.version}")
     progress.line(
@@ -117,7 +123,7 @@ def prepare(file: RecipeFile, options: Options, folder: Path, progress: Progress
     for warning in sample_warnings(calibration, evaluation):
         progress.line("warning", warning, "warning")
     place = find_place(file, progress, options.engine_python)
-    return Job(file, place, origin, labels, calibration, evaluation, folder, progress)
+    return Job(file, place, origin, labels, calibration, evaluation, folder, progress, scene)
 
 
 def find_place(file: RecipeFile, progress: Progress, engine_python: Path | None) -> Place:
@@ -180,7 +186,7 @@ def choose(
 def refer(job: Job, source: Conversion, sets: Sets) -> Reference:
     """What the candidates are compared with; raises when the source itself is no good."""
     recipe = job.file.recipe
-    task = Task(recipe.postprocess, job.labels, job.evaluation.target)
+    task = Task(recipe.postprocess, job.labels, job.evaluation.target, job.scene)
     reference = Reference(
         task, read_gate(job.file), source.inputs, source.outputs, sets.edges, sets.golden
     )
@@ -214,8 +220,10 @@ def write(
         allowed=reference.gate.loosened,
         companions=companions.entries,
     )
-    report = make_report(made, reference, verdicts)
+    told = evidence(job.file, job.calibration, job.evaluation, reference, winner)
+    report = make_report(made, reference, verdicts, told)
     files = contents(winner, golden, job.labels, report) | companions.files
+    files |= anchors(job.file, job.scene)
     aside = job.folder / "bundle"
     bundle.write(aside, made, files)
     with job.progress.running("verify", "the bundle as written"):

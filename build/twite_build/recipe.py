@@ -1,13 +1,23 @@
 """A recipe: the TOML file that says what to build, from what, and how well it must do."""
 
 import hashlib
+import io
 import re
 import tomllib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from twite.fields import from_table
-from twite.manifest import ClassPostprocessing, Postprocessing, Preprocessing
+from twite.frames import Scene
+from twite.manifest import (
+    BoxPostprocessing,
+    ClassPostprocessing,
+    ImagePreprocessing,
+    Postprocessing,
+    Preprocessing,
+)
 from twite_build.errors import RecipeError
 
 Quantization = Literal[
@@ -49,15 +59,19 @@ class Source(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Samples as .npz files of decoded inputs by name, and the classes' labels.
+    """Where the samples are (docs/data.md), and the classes' labels.
 
-    evaluation also holds "target": class numbers (N,) or the right values (N,) or (N, targets).
+    target and text name columns. anchors is a detector's `.npy` file, (anchors, 4) float32.
     """
 
     calibration: str
     evaluation: str
     labels: tuple[str, ...] = ()
     labels_file: str | None = None
+    target: str | None = None
+    text: str = "text"
+    unreadable: Literal["refuse", "skip"] = "refuse"
+    anchors: str | None = None
 
 
 class Quantize(NamedTuple):
@@ -148,6 +162,26 @@ def read_labels(file: RecipeFile) -> tuple[str, ...]:
         labels = tuple(_read(Path(where)).decode().splitlines())
     _check_labels(labels, where)
     return labels
+
+
+def read_scene(file: RecipeFile) -> Scene | None:
+    """A detector's anchors, from the file that [data] names; None for other tasks."""
+    recipe, given = file.recipe, file.recipe.data.anchors
+    if not isinstance(recipe.postprocess, BoxPostprocessing):
+        return None
+    if not isinstance(recipe.preprocess, ImagePreprocessing) or given is None:
+        raise RecipeError(
+            f"{file.path} answers boxes; they need [preprocess] kind 'image' and the file of the "
+            "anchors in [data] anchors"
+        )
+    path = file.resolve(given)
+    try:
+        array = np.load(io.BytesIO(_read(path)), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise RecipeError(f"{path} is no .npy file: {error}") from error
+    if array.dtype != np.float32 or array.shape[1:] != (4,) or not np.isfinite(array).all():
+        raise RecipeError(f"{path} is {array.shape} {array.dtype}; anchors are (N, 4) float32")
+    return Scene(array, recipe.preprocess)
 
 
 def _read(path: Path) -> bytes:

@@ -1,12 +1,12 @@
-"""The report in a bundle: the measurements as report.json and as one page."""
+"""The report in a bundle: what went in, what was measured and what came out, as data."""
 
 import json
-from html import escape
-from importlib.resources import files
-from string import Template
+from pathlib import Path
 from typing import NamedTuple
 
-from twite.fields import to_table
+from twite.bundle import load
+from twite.errors import BundleError
+from twite.fields import from_table, to_table
 from twite.manifest import (
     EngineVersion,
     Manifest,
@@ -15,19 +15,50 @@ from twite.manifest import (
     Provenance,
 )
 from twite.tensors import TensorSpec
+from twite_build.quantization.layers import LayerError
+from twite_build.reporting.worst import WorstSample
 from twite_build.verification.reference import Reference
 from twite_build.verification.verify import Verdict
 
+REPORT = "report.json"
+
 
 class CandidateReport(NamedTuple):
-    """A verdict without its latency, which is another one in every run."""
+    """A verdict; what could not be measured is None."""
 
     quantization: str
     passed: bool
-    reason: str | None
-    size_bytes: int | None
-    agreement: float | None
-    metric: float | None
+    reason: str | None = None
+    size_bytes: int | None = None
+    agreement: float | None = None
+    metric: float | None = None
+    latency_ms: float | None = None
+    p99_ms: float | None = None
+    rss_bytes: int | None = None
+
+
+class DataReport(NamedTuple):
+    """A set of samples; the hash is of the decoded values, however they were stored."""
+
+    role: str
+    file: str
+    samples: int
+    sha256: str
+
+
+class FileReport(NamedTuple):
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+class Evidence(NamedTuple):
+    """What the report shows beside the verdicts; recipe is its text, for a build like this one."""
+
+    recipe: str = ""
+    data: tuple[DataReport, ...] = ()
+    files: tuple[FileReport, ...] = ()
+    worst: tuple[WorstSample, ...] = ()
 
 
 class Report(NamedTuple):
@@ -48,9 +79,22 @@ class Report(NamedTuple):
     postprocessing: Postprocessing
     engines: tuple[EngineVersion, ...]
     provenance: Provenance
+    layers: tuple[LayerError, ...] = ()
+    evidence: Evidence = Evidence()
+
+    @property
+    def chosen(self) -> CandidateReport | None:
+        """The candidate in the bundle; of one recipe several may have been tried."""
+        found = (c for c in self.candidates if c.quantization == self.quantization and c.passed)
+        return next(found, None)
 
 
-def make_report(manifest: Manifest, reference: Reference, verdicts: tuple[Verdict, ...]) -> Report:
+def make_report(
+    manifest: Manifest,
+    reference: Reference,
+    verdicts: tuple[Verdict, ...],
+    evidence: Evidence,
+) -> Report:
     task = reference.task
     return Report(
         name=manifest.name,
@@ -70,30 +114,36 @@ def make_report(manifest: Manifest, reference: Reference, verdicts: tuple[Verdic
         postprocessing=manifest.postprocessing,
         engines=manifest.engines,
         provenance=manifest.provenance,
+        layers=_layers(manifest.quantization, verdicts),
+        evidence=evidence,
     )
 
 
 def to_json(report: Report) -> bytes:
-    return (json.dumps(to_table(report), indent=2, ensure_ascii=False) + "\n").encode()
+    """Everything but the pictures, which are in the page."""
+    table = to_table(report)
+    for sample in table["evidence"]["worst"]:
+        sample.pop("picture", None)
+    return (json.dumps(table, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def to_html(report: Report) -> bytes:
-    """One page without scripts and without anything from elsewhere."""
-    template = Template(files(__package__ or "twite_build").joinpath("report.html").read_text())
-    page = template.substitute(
-        title=escape(f"{report.name} {report.version}"),
-        description=escape(report.description),
-        summary=escape(_summary(report)),
-        gate=escape(report.gate),
-        candidates="\n".join(_candidate_row(report, c) for c in report.candidates),
-        agreement_name=escape(report.agreement_name),
-        metric_name=escape(report.metric_name or "metric"),
-        source=f"<td></td><td></td><td>{_number(report.metric_source)}</td><td></td>",
-        tensors="\n".join(_tensor_rows(report)),
-        stages="\n".join(_table_rows(_stages(report))),
-        provenance="\n".join(_table_rows(_origin(report))),
-    )
-    return page.encode()
+def read_report(bundle: Path) -> Report:
+    """The report of a bundle whose files are all what its manifest says; raises BundleError."""
+    file = load(bundle).path / REPORT
+    try:
+        table = json.loads(file.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{file} is not JSON: {error}; build the bundle again") from error
+    return from_table(Report, table, str(file), BundleError)
+
+
+def _layers(quantization: str, verdicts: tuple[Verdict, ...]) -> tuple[LayerError, ...]:
+    for verdict in verdicts:
+        if verdict.quantization == quantization and verdict.passed:
+            return verdict.layers
+    return ()
 
 
 def _candidate(verdict: Verdict) -> CandidateReport:
@@ -104,63 +154,7 @@ def _candidate(verdict: Verdict) -> CandidateReport:
         verdict.size_bytes,
         verdict.agreement,
         verdict.metric,
+        verdict.latency_ms,
+        verdict.p99_ms,
+        verdict.rss_bytes,
     )
-
-
-def _summary(report: Report) -> str:
-    engines = ", ".join(f"{e.name} {e.version} on {e.machine}" for e in report.engines)
-    return f"{report.quantization}, verified on {report.samples:,} samples with {engines}"
-
-
-def _candidate_row(report: Report, candidate: CandidateReport) -> str:
-    chosen = ' class="chosen"' if candidate.quantization == report.quantization else ""
-    verdict = "passed" if candidate.passed else f"refused: {candidate.reason}"
-    if chosen:
-        verdict = "in this bundle"
-    mark = "good" if candidate.passed else "bad"
-    size = f"{candidate.size_bytes:,}" if candidate.size_bytes else ""
-    return (
-        f"<tr{chosen}><th>{escape(candidate.quantization)}</th><td>{size}</td>"
-        f"<td>{_number(candidate.agreement)}</td><td>{_number(candidate.metric)}</td>"
-        f'<td class="{mark}">{escape(verdict)}</td></tr>'
-    )
-
-
-def _tensor_rows(report: Report) -> list[str]:
-    pairs = [("input", spec) for spec in report.inputs]
-    pairs += [("output", spec) for spec in report.outputs]
-    return [
-        f"<tr><th>{kind}</th><td>{escape(spec.name)}</td><td>{escape(str(spec))}</td></tr>"
-        for kind, spec in pairs
-    ]
-
-
-def _stages(report: Report) -> list[tuple[str, object]]:
-    stages = (("preprocess", report.preprocessing), ("postprocess", report.postprocessing))
-    return [
-        (f"{stage} {key}", value) for stage, how in stages for key, value in to_table(how).items()
-    ]
-
-
-def _origin(report: Report) -> list[tuple[str, object]]:
-    origin = report.provenance
-    rows: list[tuple[str, object]] = [
-        ("source", origin.source),
-        ("source SHA-256", origin.source_sha256),
-        ("recipe SHA-256", origin.recipe_sha256),
-    ]
-    return rows + list(origin.tools.items())
-
-
-def _table_rows(rows: list[tuple[str, object]]) -> list[str]:
-    return [
-        f"<tr><th>{escape(key)}</th><td>{escape(_text(value))}</td></tr>" for key, value in rows
-    ]
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

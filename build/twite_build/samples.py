@@ -1,20 +1,18 @@
-"""Samples: decoded inputs by name, and the right answers, from .npz files."""
+"""Samples: decoded inputs by name, and the right answers."""
 
-import zipfile
-import zlib
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from twite.manifest import (
+    BoxPostprocessing,
     ClassPostprocessing,
-    FeaturePreprocessing,
     ImagePreprocessing,
     Postprocessing,
     Preprocessing,
     RegressionPostprocessing,
-    TensorPreprocessing,
 )
 from twite.tensors import Array, Tensors, spell_shape
 from twite_build.errors import DataError
@@ -26,35 +24,43 @@ EVALUATION_WANTED = 30
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Decoded inputs, (count, ...) each, and the target, (count,) or (count, targets)."""
+    """Decoded inputs, (count, ...) each, and the target, (count,) or (count, targets).
+
+    skipped names the files that could not be read and were left out.
+    """
 
     path: Path
     inputs: Tensors
     target: Array | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
         return len(next(iter(self.inputs.values())))
 
+    def count_different(self) -> int:
+        """How many samples are left when equal ones count once."""
+        arrays = [array.reshape(self.count, -1) for array in self.inputs.values()]
+        rows = zip(*arrays, strict=True)
+        return len({hash(tuple(part.tobytes() for part in row)) for row in rows})
 
-def read_samples(path: Path, how: Preprocessing) -> Samples:
-    """Read a file of samples and check them against what a request decodes to.
+    def sha256(self) -> str:
+        """Of names, dtypes, shapes and values: what was measured, however it was stored."""
+        digest = hashlib.sha256()
+        arrays = self.inputs if self.target is None else {**self.inputs, TARGET: self.target}
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
-    Raises DataError when one has the wrong dtype or shape, is not finite where the recipe forbids
-    it, or never changes.
-    """
-    arrays = _read_npz(path)
-    target = arrays.pop(TARGET, None)
-    if not isinstance(how, TensorPreprocessing) and how.input not in arrays:
-        came = ", ".join(f"'{name}'" for name in arrays) or "nothing"
-        raise DataError(f"{path} holds {came}; the recipe's input is '{how.input}'")
-    inputs = {name: _decoded(path, name, array, how) for name, array in arrays.items()}
-    if not inputs:
-        raise DataError(f"{path} holds no input; it must hold one array an input of the model")
-    _check_counts(path, inputs if target is None else {**inputs, TARGET: target})
-    for name, array in inputs.items():
-        _check_values(path, name, array, how)
-    return Samples(path, inputs, target)
+
+def check_samples(samples: Samples, how: Preprocessing) -> None:
+    """Raise DataError unless all arrays hold the same number of samples, finite where they must."""
+    path, target = samples.path, samples.target
+    arrays = samples.inputs if target is None else {**samples.inputs, TARGET: target}
+    _check_counts(path, arrays)
+    for name, array in samples.inputs.items():
+        _check_finite(path, name, array, how)
 
 
 def check_target(samples: Samples, how: Postprocessing, labels: tuple[str, ...]) -> None:
@@ -64,6 +70,8 @@ def check_target(samples: Samples, how: Postprocessing, labels: tuple[str, ...])
         _check_classes(path, _required(path, target), labels)
     elif isinstance(how, RegressionPostprocessing):
         _check_numbers(path, _required(path, target))
+    elif isinstance(how, BoxPostprocessing):
+        _check_presence(path, _required(path, target))
 
 
 def sample_warnings(calibration: Samples, evaluation: Samples) -> list[str]:
@@ -73,57 +81,23 @@ def sample_warnings(calibration: Samples, evaluation: Samples) -> list[str]:
         (calibration, CALIBRATION_WANTED, "static int8 takes its value ranges from them"),
         (evaluation, EVALUATION_WANTED, "fewer say little about agreement"),
     ):
-        if samples.count < wanted:
-            found.append(
-                f"{samples.path.name} has {samples.count} samples; {wanted} or more are wanted: "
-                f"{why}"
-            )
+        name, different = samples.path.name, samples.count_different()
+        count = f"{name} has {samples.count:,} samples"
+        if samples.count >= wanted:
+            count += f", only {different} of them different"
+        if different < wanted:
+            found.append(f"{count}; {wanted} or more are wanted: {why}")
+        if samples.skipped:
+            found.append(f"{name}: {_spell_skipped(samples)}")
     return found
 
 
-def _read_npz(path: Path) -> Tensors:
-    try:
-        with path.open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} is one .npy array; write it with numpy.savez")
-            return {name: _read_array(path, name, file) for name in file.files}
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise DataError(f"{path} is not an .npz file; write it with numpy.savez") from error
-
-
-def _read_array(path: Path, name: str, file: "np.lib.npyio.NpzFile") -> Array:
-    try:
-        array: Array = file[name]
-    except ValueError as error:
-        raise DataError(
-            f"{path} '{name}' is a pickled object array; it must be numbers of one shape"
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{path} '{name}' is {array.dtype}; it must be numbers")
-    return array
-
-
-def _decoded(path: Path, name: str, array: Array, how: Preprocessing) -> Array:
-    """The array in the dtype that a decoded request has."""
-    if isinstance(how, ImagePreprocessing) and name == how.input:
-        wanted = (-1, how.height, how.width, how.channels)
-        if array.dtype != np.uint8 or array.shape[1:] != wanted[1:]:
-            raise DataError(
-                f"{path} '{name}' is {spell_shape(array.shape)} {array.dtype}; pictures are "
-                f"{spell_shape(wanted)} uint8, as they are before [preprocess]"
-            )
-        return array
-    if isinstance(how, FeaturePreprocessing) and name == how.input:
-        if array.ndim != 2 or (how.columns and array.shape[1] != len(how.columns)):
-            columns = len(how.columns) or "features"
-            raise DataError(
-                f"{path} '{name}' is {spell_shape(array.shape)}; features are (N, {columns})"
-            )
-        return array.astype(np.float32)
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+def _spell_skipped(samples: Samples) -> str:
+    shown = ", ".join(samples.skipped[:3]) + (", …" if len(samples.skipped) > 3 else "")
+    total = samples.count + len(samples.skipped)
+    return (
+        f"{len(samples.skipped):,} of {total:,} pictures cannot be read and are left out: {shown}"
+    )
 
 
 def _check_counts(path: Path, arrays: Tensors) -> None:
@@ -138,7 +112,7 @@ def _check_counts(path: Path, arrays: Tensors) -> None:
         raise DataError(f"{path} holds different numbers of samples: {came}")
 
 
-def _check_values(path: Path, name: str, array: Array, how: Preprocessing) -> None:
+def _check_finite(path: Path, name: str, array: Array, how: Preprocessing) -> None:
     allowed = not isinstance(how, ImagePreprocessing) and how.nonfinite == "allow"
     finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if not allowed and not finite.all():
@@ -147,8 +121,6 @@ def _check_values(path: Path, name: str, array: Array, how: Preprocessing) -> No
             f"{path} '{name}' sample {first} is not finite; requests like it are refused: "
             'remove it or set nonfinite = "allow" in [preprocess]'
         )
-    if (array == array[:1]).all():
-        raise DataError(f"{path} '{name}' is the same in all {len(array)} samples")
 
 
 def _required(path: Path, target: Array | None) -> Array:
@@ -177,4 +149,12 @@ def _check_numbers(path: Path, target: Array) -> None:
         raise DataError(
             f"{path} '{TARGET}' is {spell_shape(target.shape)}; values are (N,) or (N, targets), "
             "all finite"
+        )
+
+
+def _check_presence(path: Path, target: Array) -> None:
+    if target.ndim != 1 or (target < 0).any():
+        raise DataError(
+            f"{path} '{TARGET}' is {spell_shape(target.shape)}; for boxes it is (N,), how many "
+            "objects each picture shows: 0 where none"
         )

@@ -14,7 +14,7 @@ from twite.settings import Settings, read_settings
 COMMANDS = ("serve", "predict", "inspect", "check")
 """Each is a module of twite.commands with a function `register(commands)`."""
 
-PROVIDED_ELSEWHERE = {"build": "twite-build[tensorflow]"}
+PROVIDED_ELSEWHERE = {"build": "twite-build[tensorflow]", "report": "twite-build"}
 """Commands of other distributions, and what to install for them."""
 
 

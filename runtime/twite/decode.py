@@ -176,6 +176,7 @@ def _from_text(value: object, wanted: RequestFormat) -> Decoded:
     if wanted.text is None or len(wanted.inputs) != 1:
         raise RequestError(f"this bundle takes no text alone; it must be {_example(wanted)}")
     is_batch = isinstance(value, list)
+    wanted.bounds.check_batch(len(value) if isinstance(value, list) else 1)
     texts: list[str] = []
     for i, text in enumerate(value if isinstance(value, list) else [value]):
         if not isinstance(text, str):

@@ -96,9 +96,9 @@ class Model:
         self, outputs: Tensors, request: Decoded, top_k: int | None = None
     ) -> list[object] | dict[str, object]:
         """Raw outputs to one prediction a sample, or to a table of tensors."""
+        values = dequantize(outputs, self.manifest.outputs)
         scene = self._scene and self._scene._replace(frames=request.frames)
         how = self.manifest.postprocessing
-        values = dequantize(outputs, self.manifest.outputs)
         return postprocess(values, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self, most: int | None = None) -> float:

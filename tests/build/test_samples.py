@@ -10,11 +10,16 @@ from twite.manifest import (
     ClassPostprocessing,
     FeaturePreprocessing,
     ImagePreprocessing,
+    Preprocessing,
     RegressionPostprocessing,
+    TensorPostprocessing,
     TensorPreprocessing,
 )
+from twite_build.data.read import read_samples as read
+from twite_build.data.wanted import Wanted
 from twite_build.errors import DataError
-from twite_build.samples import check_target, read_samples, sample_warnings
+from twite_build.recipe import Data
+from twite_build.samples import Samples, check_target, sample_warnings
 from twite_build.scratch import load_tensors, save_tensors
 from twite_build.selection import edge_inputs, golden_rows
 
@@ -23,6 +28,10 @@ IMAGE = ImagePreprocessing("image", "picture", 4, 4, 1)
 CLASSES = ClassPostprocessing("classes", "y")
 NUMBERS = RegressionPostprocessing("regression", "y")
 ROWS = np.arange(20.0).reshape(10, 2)
+
+
+def read_samples(path: Path, how: Preprocessing) -> Samples:
+    return read(path, Wanted(how, TensorPostprocessing("tensors"), (), Data("", "")))
 
 
 def npz(folder: Path, **arrays: Any) -> Path:
@@ -45,7 +54,6 @@ def test_reads_features_as_a_request_has_them(tmp_path: Path) -> None:
         ({"x": np.array([["1", "2"]] * 3)}, "must be numbers"),
         ({"x": np.array([[1, None]] * 3, object)}, "pickled object array"),
         ({"x": ROWS, "target": ROWS[:5]}, "different numbers of samples: 'x' 10, 'target' 5"),
-        ({"x": np.ones((9, 2))}, "the same in all 9 samples"),
         ({"x": np.where(ROWS == 4, np.nan, ROWS)}, "sample 2 is not finite"),
         ({"x": ROWS[:1]}, "must hold many samples"),
         ({"x": np.float64(1.0)}, r"'x' is \(\); features are \(N, 2\)"),
@@ -117,6 +125,21 @@ def test_warns_of_few_samples_with_the_number_wanted(tmp_path: Path) -> None:
         "some.npz has 10 samples; 100 or more are wanted",
         "some.npz has 10 samples; 30 or more are wanted",
     ]
+
+
+def test_warns_of_samples_that_are_the_same(tmp_path: Path) -> None:
+    same = read_samples(npz(tmp_path, x=np.ones((200, 2))), FEATURES)
+    told = sample_warnings(same, same)
+    assert told[0].startswith("some.npz has 200 samples, only 1 of them different; 100 or more")
+    assert "30 or more are wanted" in told[1]
+
+
+def test_the_hash_of_samples_is_of_their_values(tmp_path: Path) -> None:
+    once = read_samples(npz(tmp_path, x=ROWS), FEATURES)
+    again = Samples(Path("elsewhere"), dict(once.inputs))
+    assert once.sha256() == again.sha256()
+    changed = Samples(Path("elsewhere"), {"x": once.inputs["x"] + 1})
+    assert changed.sha256() != once.sha256()
 
 
 def test_tensors_keep_any_name(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def test_predict_answers_each_file_on_a_line(
 def test_predict_names_the_file_it_cannot_read(
     bundles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["predict", str(bundles / "iris"), "notes.txt"]) == 2
-    assert "notes.txt: what kind of file is it?" in capsys.readouterr().err
+    assert cli.run(["predict", str(bundles / "iris"), "notes.odt"]) == 2
+    assert "notes.odt: what kind of file is it?" in capsys.readouterr().err
     assert cli.run(["predict", str(bundles / "iris"), "gone.json"]) == 1
     assert "gone.json: No such file" in capsys.readouterr().err
 

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Verify] = {
     ),
     # An R² of 0.998 is an error of 4.5 %, the cosine of which would be 0.999.
     "tensors": Verify(agreement=0.998),
+    "boxes": Verify(agreement=0.97, maximum_drop=0.005),
 }
 KEYS = {
     "classes": (
@@ -40,12 +41,15 @@ KEYS = {
         "maximum",
     ),
     "tensors": ("agreement", "maximum_error"),
+    "boxes": ("agreement", "maximum_drop", "minimum"),
 }
 AT_LEAST = ("agreement", "confident_agreement", "top5_agreement", "minimum")
 SWITCHES = {
     "edges": "outputs that are not finite for zeros and extremes",
     "baseline": "a source that is no better than a constant answer",
 }
+ACCURACIES = ("classes", "boxes")
+"""The tasks whose metric is a share of right answers, the more the better."""
 # Of the baseline: a source without any error must not be asked of its candidates.
 ROUNDING = 1e-3
 
@@ -86,7 +90,7 @@ class Gate(NamedTuple):
         return ", ".join(parts)
 
     def _spell_metric(self, task: Task) -> list[str]:
-        is_accuracy, parts = task.how.kind == "classes", []
+        is_accuracy, parts = task.how.kind in ACCURACIES, []
         for name, worsening in ((task.metric_name, self.worsening), *self.further):
             if worsening is not None and not (name == TOP5 and len(task.labels) <= 5):
                 how = f"falls by at most {worsening:g}"
@@ -174,7 +178,7 @@ def metric_problem(
     gate: Gate, kind: str, candidate: float, source: float, baseline: float
 ) -> str | None:
     """Why the metric does not pass the gate, or None; accuracy for classes, else an error."""
-    if kind == "classes":
+    if kind in ACCURACIES:
         return _accuracy_problem(gate, candidate, source)
     allowed = source * (1 + (gate.worsening or 0.0)) + ROUNDING * baseline
     if gate.worsening is not None and candidate > allowed:
@@ -192,7 +196,7 @@ def further_problem(
     worsening = dict(gate.further).get(name)
     if worsening is None:
         return None
-    if kind == "classes":
+    if kind in ACCURACIES:
         if source - candidate > worsening + 1e-9:
             fell = f"{name} {candidate:.4f} is {source - candidate:.4f} below the source's"
             return f"{fell}, at most {worsening:g} allowed"

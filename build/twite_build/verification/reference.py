@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from twite.errors import VerificationFailed
-from twite.manifest import ClassPostprocessing, RegressionPostprocessing
+from twite.manifest import BoxPostprocessing, ClassPostprocessing, RegressionPostprocessing
 from twite.tensors import Tensors, TensorSpec, spell_shape
 from twite_build.errors import DataError, RecipeError
 from twite_build.verification import scores
-from twite_build.verification.gate import Gate
+from twite_build.verification.gate import ACCURACIES, Gate
 from twite_build.verification.scores import Task, is_constant
 
 
@@ -46,9 +46,10 @@ def check_source(reference: Reference) -> None:
     metric, baseline = reference.metric, scores.baseline(task)
     if metric is None or baseline is None or "baseline" in reference.gate.switches:
         return
-    is_useless = metric <= baseline if task.how.kind == "classes" else metric >= baseline
+    is_accuracy = task.how.kind in ACCURACIES
+    is_useless = metric <= baseline if is_accuracy else metric >= baseline
     if is_useless:
-        best = "the most frequent class" if task.how.kind == "classes" else "the median"
+        best = "the most frequent class" if is_accuracy else "the median"
         raise VerificationFailed(
             f"the source model's {task.metric_name} is {metric:.4g} on the evaluation samples; "
             f"always answering {best} has {baseline:.4g}: check [preprocess] and the targets"
@@ -98,6 +99,19 @@ def _check_outputs(task: Task, outputs: Tensors) -> None:
             )
         if isinstance(task.how, RegressionPostprocessing) and task.target is not None:
             _check_columns(name, shape, task.target.shape)
+    _check_boxes(task, outputs)
+
+
+def _check_boxes(task: Task, outputs: Tensors) -> None:
+    how, scene = task.how, task.scene
+    if not isinstance(how, BoxPostprocessing) or scene is None:
+        return
+    boxes, scores, count = outputs[how.boxes].shape, outputs[how.scores].shape, len(scene.anchors)
+    if boxes[1:2] != (count,) or len(boxes) != 3 or boxes[2] < 4 or scores[1:2] != (count,):
+        raise RecipeError(
+            f"output '{how.boxes}' is {spell_shape(boxes)} and '{how.scores}' "
+            f"{spell_shape(scores)}; the recipe has {count} anchors"
+        )
 
 
 def _check_columns(name: str, shape: tuple[int, ...], target: tuple[int, ...]) -> None:

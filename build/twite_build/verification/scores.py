@@ -5,13 +5,32 @@ answers are. Both are needed: int8 models were seen that lose no accuracy and st
 their source on every fifth sample.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from twite.manifest import ClassPostprocessing, Postprocessing, RegressionPostprocessing
+from twite.frames import Scene
+from twite.manifest import (
+    BoxPostprocessing,
+    ClassPostprocessing,
+    Postprocessing,
+    RegressionPostprocessing,
+)
 from twite.postprocess import confidences, postprocess
 from twite.tensors import Array, Tensors
+from twite_build.verification.detections import (
+    Found,
+    detection_accuracy,
+    detection_agreement,
+    presence_baseline,
+)
+
+METRICS = {
+    "classes": "accuracy",
+    "regression": "mean absolute error",
+    "boxes": "detection accuracy",
+}
+AGREEMENTS = {"classes": "top-1 agreement", "boxes": "detection agreement"}
 
 CONFIDENT = 0.5
 TOP = 5
@@ -19,19 +38,23 @@ F1, TOP5, RMSE = "F1", "top-5 accuracy", "RMSE"
 
 
 class Task(NamedTuple):
-    """What the outputs mean; target is None where the recipe's task has none."""
+    """What the outputs mean.
+
+    target is None where the recipe's task has none, scene where it has no boxes.
+    """
 
     how: Postprocessing
     labels: tuple[str, ...] = ()
     target: Array | None = None
+    scene: Scene | None = None
 
     @property
     def metric_name(self) -> str | None:
-        return {"classes": "accuracy", "regression": "mean absolute error"}.get(self.how.kind)
+        return METRICS.get(self.how.kind)
 
     @property
     def agreement_name(self) -> str:
-        return "top-1 agreement" if self.how.kind == "classes" else "R²"
+        return AGREEMENTS.get(self.how.kind, "R²")
 
     @property
     def decisive_outputs(self) -> tuple[str, ...] | None:
@@ -39,7 +62,7 @@ class Task(NamedTuple):
         how = self.how
         if isinstance(how, ClassPostprocessing | RegressionPostprocessing):
             return (how.output,)
-        return None
+        return (how.boxes, how.scores) if isinstance(how, BoxPostprocessing) else None
 
 
 def agreement(task: Task, candidate: Tensors, source: Tensors) -> float:
@@ -53,6 +76,8 @@ def agreement(task: Task, candidate: Tensors, source: Tensors) -> float:
         return float(np.mean(same))
     if isinstance(task.how, RegressionPostprocessing):
         return _worst_r_squared(predictions(task, candidate), predictions(task, source))
+    if isinstance(task.how, BoxPostprocessing):
+        return detection_agreement(detections(task, candidate), detections(task, source))
     return min(
         _r_squared(candidate[name], source[name])
         for name in source
@@ -106,7 +131,7 @@ def cosine(task: Task, candidate: Tensors, source: Tensors) -> float:
 def further_metrics(task: Task, outputs: Tensors) -> dict[str, float]:
     """What is known of the right answers beside `metric`, by name."""
     target, how = task.target, task.how
-    if target is None or task.metric_name is None:
+    if target is None or task.metric_name is None or isinstance(how, BoxPostprocessing):
         return {}
     answers = predictions(task, outputs)
     if isinstance(how, ClassPostprocessing):
@@ -138,6 +163,8 @@ def metric(task: Task, outputs: Tensors) -> float | None:
     """Classes: the share of right answers. Regression: the mean absolute error."""
     if task.target is None or task.metric_name is None:
         return None
+    if isinstance(task.how, BoxPostprocessing):
+        return detection_accuracy(detections(task, outputs), task.target)
     answers = predictions(task, outputs)
     if isinstance(task.how, ClassPostprocessing):
         return float(np.mean(answers == task.target))
@@ -149,6 +176,8 @@ def baseline(task: Task) -> float | None:
     target = task.target
     if target is None or task.metric_name is None:
         return None
+    if isinstance(task.how, BoxPostprocessing):
+        return presence_baseline(target)
     if isinstance(task.how, ClassPostprocessing):
         return float(np.bincount(target.astype(np.int64)).max() / len(target))
     return float(np.mean(np.abs(target - np.median(target, axis=0))))
@@ -164,6 +193,12 @@ def predictions(task: Task, outputs: Tensors) -> Array:
     if isinstance(how, RegressionPostprocessing):
         return np.array(postprocess(outputs, how._replace(decimals=None), ()))
     raise TypeError(f"outputs of kind '{how.kind}' have no predictions")
+
+
+def detections(task: Task, outputs: Tensors) -> Found:
+    """Each sample's boxes, in pixels of the model's input."""
+    found: Any = postprocess(outputs, task.how, (), scene=task.scene)
+    return [*found]
 
 
 def is_constant(array: Array) -> bool:

@@ -67,9 +67,10 @@ def answer_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     answered: list[Tensors] = []
     first: list[str] = []
     for batch in _batches(samples):
-        sent = Decoded(_decode(model, batch), is_batch=True)
-        outputs = model.infer(sent.tensors)
-        predictions = json.loads(model.answer(outputs, sent))["prediction"]
+        decoded = _decode(model, batch)
+        outputs = model.infer(decoded.tensors)
+        asked = decoded._replace(is_batch=True)
+        predictions = json.loads(model.answer(outputs, asked))["prediction"]
         if isinstance(model.manifest.postprocessing, ClassPostprocessing):
             first += [classes[0]["class"] for classes in predictions]
         answered.append(dequantize(outputs, model.manifest.outputs))
@@ -78,19 +79,19 @@ def answer_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"first": first}
 
 
-def _decode(model: Model, batch: Tensors) -> Tensors:
+def _decode(model: Model, batch: Tensors) -> Decoded:
     """What a request that carries the batch decodes to."""
     how = model.manifest.preprocessing
     if isinstance(how, TextPreprocessing):
         # The samples are token numbers already; a request brings text.
-        return batch
+        return Decoded(batch, True)
     if isinstance(how, TensorPreprocessing):
         batch = quantize(batch, model.manifest.inputs)
     if len(batch) == 1:
         (array,) = batch.values()
-        return model.decode(bundle.npy(array), "application/x-npy").tensors
+        return model.decode(bundle.npy(array), "application/x-npy")
     inputs = {name: array.tolist() for name, array in batch.items()}
-    return model.decode(json.dumps({"inputs": inputs}).encode(), "application/json").tensors
+    return model.decode(json.dumps({"inputs": inputs}).encode(), "application/json")
 
 
 def _batches(samples: Tensors) -> Iterator[Tensors]:

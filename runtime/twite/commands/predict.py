@@ -12,6 +12,7 @@ from twite.settings import Settings
 CONTENT_TYPES = {
     ".json": "application/json",
     ".npy": "application/x-npy",
+    ".txt": "text/plain",
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -24,9 +25,8 @@ CONTENT_TYPES = {
 def register(commands: Commands) -> None:
     parser = add_command(commands, "predict", run, "Answer files as the server would.")
     add_bundle(parser)
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a picture, .json or .npy; - is JSON on stdin"
-    )
+    files = "a picture, .json, .txt or .npy; - is JSON on stdin"
+    parser.add_argument("files", nargs="+", metavar="FILE", help=files)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:

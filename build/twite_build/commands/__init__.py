@@ -1,0 +1,1 @@
+"""The commands that twite-build adds to `twite`, beside `build`."""
