@@ -1,9 +1,11 @@
 """The flow of a request: decode → preprocess → engine → postprocess → encode."""
 
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
 
+from twite.accelerators.engine import AcceleratedEngine
 from twite.bundle import Bundle
 from twite.decode import Decoded, decode, request_format
 from twite.encode import encode
@@ -13,18 +15,25 @@ from twite.postprocess import postprocess
 from twite.preprocess import preprocess
 from twite.tensors import Array, Tensors, TensorSpec
 
+Accelerate = Callable[[Engine], AcceleratedEngine]
+
 
 class Model:
     """A bundle in an engine, ready to answer; one owner at a time.
 
-    Raises EngineError when the model's tensors are not those of the manifest.
+    accelerate puts an accelerator before the engine. Raises EngineError when the model's tensors
+    are not those of the manifest.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, accelerate: Accelerate | None = None
+    ) -> None:
         self.bundle = bundle
-        self.engine = Engine(bundle.model_path, threads)
+        cpu = Engine(bundle.model_path, threads)
+        self.engine: Engine | AcceleratedEngine = accelerate(cpu) if accelerate else cpu
+        self.accelerate = accelerate
         self.manifest = bundle.manifest
-        _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
+        _check_tensors(cpu, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest)
 
     def predict(self, body: bytes, content_type: str) -> bytes:

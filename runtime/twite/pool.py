@@ -1,4 +1,7 @@
-"""Who computes a request, and when: inline on the event loop, or in the model's own thread."""
+"""Who computes a request, and when: inline on the event loop, or in the model's own thread.
+
+What an accelerator may answer never runs inline: its process could be slow or hang.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -43,7 +46,8 @@ class Pool:
 
     async def run(self, work: Work[T]) -> T:
         """Compute work and return its answer."""
-        if self._is_fast and self._pending == 0 and work.size_bytes <= INLINE_BYTES:
+        is_inline = self._is_fast and not self._model.engine.may_block
+        if is_inline and self._pending == 0 and work.size_bytes <= INLINE_BYTES:
             return self._compute(work)
         self._pending += 1
         job = self._thread.submit(self._compute, work)

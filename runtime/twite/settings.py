@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from twite.errors import UsageError
 
+ENGINES = ("ai-edge-litert", "tflite-runtime")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -18,6 +19,9 @@ class Settings(NamedTuple):
 
     drain_pause_s is how long a server keeps answering after SIGTERM, with readiness already
     false, so that load balancers can turn away; drain_timeout_s is what requests in flight get.
+
+    accelerator_probe_s is what every step of a probe may take, accelerator_call_s what an answer
+    may; every accelerator_check_every-th answer of an accelerator is compared with the CPU's.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +33,12 @@ class Settings(NamedTuple):
     drain_pause_s: float = 0.0
     drain_timeout_s: float = 8.0
     color: bool = True
+    accelerator: str = "auto"
+    accelerator_probe_s: float = 60.0
+    accelerator_call_s: float = 5.0
+    accelerator_check_every: int = 64
+    cache_dir: str | None = None
+    on_lambda: bool = False
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -42,12 +52,47 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         "max_body_bytes": _whole(environment, "MAX_BODY_BYTES", 1, 1 << 40),
         "drain_pause_s": _seconds(environment, "DRAIN_PAUSE_S"),
         "drain_timeout_s": _seconds(environment, "DRAIN_TIMEOUT_S"),
+        "accelerator": _text(environment, "ACCELERATOR"),
+        "accelerator_probe_s": _seconds(environment, "ACCELERATOR_PROBE_S"),
+        "accelerator_call_s": _seconds(environment, "ACCELERATOR_CALL_S"),
+        "accelerator_check_every": _whole(environment, "ACCELERATOR_CHECK_EVERY", 1, 1 << 30),
+        "cache_dir": _cache_dir(environment),
+        "on_lambda": "AWS_LAMBDA_RUNTIME_API" in environment or None,
     }
     found: dict[str, Any] = {name: value for name, value in readings.items() if value is not None}
     return Settings(**found, color=not environment.get("NO_COLOR"))
 
 
 _CONVENTIONAL = {"HOST", "PORT", "MODEL_PATH", "LOG_LEVEL"}
+
+
+def read_engine(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The engine that TWITE_ENGINE names, None for the first that is installed."""
+    name = _text(environment, "ENGINE")
+    if name in (None, "auto", *ENGINES):
+        return None if name == "auto" else name
+    raise UsageError(f"TWITE_ENGINE is '{name}'; it must be auto, {' or '.join(ENGINES)}")
+
+
+def read_library_path(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Where the dynamic linker looks before its own folders."""
+    return tuple(filter(None, environment.get("LD_LIBRARY_PATH", "").split(":")))
+
+
+def read_vulkan_drivers(environment: Mapping[str, str] = os.environ) -> tuple[str, ...] | None:
+    """The driver manifests that the user names, None where Vulkan looks in its own folders."""
+    named = environment.get("VK_DRIVER_FILES") or environment.get("VK_ICD_FILENAMES")
+    return tuple(filter(None, named.split(":"))) if named else None
+
+
+def _cache_dir(environment: Mapping[str, str]) -> str | None:
+    """Twite's own folder for what can be made again."""
+    if own := _text(environment, "CACHE_DIR"):
+        return own
+    if cache := environment.get("XDG_CACHE_HOME"):
+        return f"{cache}/twite"
+    home = environment.get("HOME")
+    return f"{home}/.cache/twite" if home else None
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

@@ -17,13 +17,18 @@ def register(commands: Commands) -> None:
     parser.add_argument("--host", help="address to listen on (HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port, 0 for any that is free (PORT, 8080)")
     parser.add_argument("--threads", type=int, help="threads of the engine (TWITE_THREADS)")
+    parser.add_argument(
+        "--accelerator",
+        metavar="auto|cpu|NAME[:key=value,…]",
+        help="what runs the model; `twite doctor` lists names (TWITE_ACCELERATOR, auto)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, help="(LOG_LEVEL, info)")
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     chosen = {
         name: value
-        for name in ("host", "port", "threads", "log_level")
+        for name in ("host", "port", "threads", "log_level", "accelerator")
         if (value := getattr(options, name)) is not None
     }
     settings = settings._replace(**chosen)
@@ -31,6 +36,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"--port is {settings.port}; it must be 0 to 65535")
     if settings.threads is not None and settings.threads < 1:
         raise UsageError(f"--threads is {settings.threads}; it must be 1 or more")
+    if settings.accelerator not in ("auto", "cpu"):
+        from twite.accelerators.catalogue import parse
+
+        parse(settings.accelerator)
     bundles = options.bundles or ([Path(settings.model_path)] if settings.model_path else [])
     if not bundles:
         raise UsageError("no bundle: name its folder, as in `twite serve dist/digits`")

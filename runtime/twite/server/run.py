@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from types import FrameType
 
+from twite.accelerators.presence import find_accelerator
 from twite.errors import UsageError
 from twite.repository import Repository
 from twite.server import lean_uvicorn
@@ -56,7 +57,7 @@ def _start(
     bundles: Sequence[Path], settings: Settings, repository: Repository, listener: socket.socket
 ) -> None:
     begin = monotonic()
-    repository.load(bundles, settings.threads)
+    repository.load(bundles, settings.threads, lambda bundle: find_accelerator(bundle, settings))
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
     gc.enable()
@@ -68,6 +69,7 @@ def _start(
     names = ", ".join(f"{served.name} {served.version}" for served in repository.models)
     log.info("golden samples agree, ready after %.0f ms", took_ms)
     log.info("serving %s on http://%s:%d, Ctrl-C ends", names, _spell(host), port)
+    repository.accelerate()
 
 
 def _listen(settings: Settings) -> socket.socket:
