@@ -5,6 +5,7 @@ one by 2 steps, or by what the bundle allows another machine, where that is more
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from twite.tensors import Array, Tensors
 
 FLOAT_PART, INTEGER_STEPS = 1e-2, 2.0
 NOISE_ROWS = 2
+SMALL = 32
 
 
 class Difference(NamedTuple):
@@ -90,6 +92,11 @@ def compare(came: Tensors, wanted: Tensors, allowed: Mapping[str, float]) -> Dif
 
 
 def is_finite(outputs: Tensors) -> bool:
-    return all(
-        bool(np.isfinite(array).all()) for array in outputs.values() if array.dtype.kind == "f"
-    )
+    return all(_is_finite(array) for array in outputs.values() if array.dtype.kind == "f")
+
+
+def _is_finite(array: Array) -> bool:
+    # numpy needs 3 µs for any array; a sum that overflows costs one comparison with the CPU.
+    if array.size <= SMALL:
+        return isfinite(sum(array.ravel().tolist()))
+    return bool(np.isfinite(array).all())
