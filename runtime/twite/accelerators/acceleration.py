@@ -114,6 +114,15 @@ class Acceleration:
         """Whether a run may wait for the accelerator's process."""
         return self._chosen is not None and self._state != "quarantined"
 
+    @property
+    def is_running(self) -> bool:
+        return self._worker is not None
+
+    @property
+    def worker_pid(self) -> int | None:
+        worker = self._worker
+        return worker.pid if worker else None
+
     def status(self) -> AcceleratorStatus:
         name = self._chosen.candidate.label if self._chosen else None
         return AcceleratorStatus(name, self._since, self._state, self._refused, self._fallbacks)

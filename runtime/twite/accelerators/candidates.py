@@ -38,7 +38,7 @@ def candidates(
     for entry in entries:
         if entry.name == "external" and not choice.is_named:
             continue
-        finding = examine(entry, place, choice.options)
+        finding = examine(entry, place, choice)
         if finding.state == "absent" and not choice.is_named:
             continue
         reason = refusal(bundle, entry, finding, choice)

@@ -98,7 +98,7 @@ CATALOGUE = (
         "webgpu",
         "GPU through WebGPU on Vulkan",
         "webgpu",
-        devices=("dri/renderD*", "nvhost-gpu", "nvmap"),
+        devices=("dri/renderD*", "nvidia0", "nvhost-gpu", "nvmap"),
         options={"precision": ("fp16", "fp32")},
         package="mesa-vulkan-drivers and libvulkan1, or the vendor's Vulkan driver",
         module="the GPU's own",

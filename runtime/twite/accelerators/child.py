@@ -102,8 +102,8 @@ class Child:
     def kill(self) -> None:
         self._process.kill()
 
-    def close(self) -> int:
-        """End the process whatever it does, and forget it; its exit status, -N for a signal."""
+    def close(self) -> None:
+        """End the process whatever it does, and forget it."""
         if not self._is_closed:
             self._is_closed = True
             self._process.kill()
@@ -112,13 +112,14 @@ class Child:
             self._reader.join(1.0)
             os.close(self._bell)
             os.close(self._replies)
-        return int(self._process.returncode)
 
     def end(self, patience_s: float = 1.0) -> int:
-        """Let an ended process tell its own status before it is closed."""
+        """The exit status of a process that is ending by itself; it is killed where it is not."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience_s)
-        return self.close()
+        self._process.kill()
+        self._reader.join(1.0)
+        return int(self._process.wait())
 
     def tail(self) -> list[str]:
         return list(self._tail)

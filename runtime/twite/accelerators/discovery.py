@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from twite.accelerators.catalogue import CATALOGUE, Accelerator
+from twite.accelerators.catalogue import CATALOGUE, Accelerator, Choice
 from twite.accelerators.presence import usb_devices
 
 ELF_MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
@@ -25,6 +25,7 @@ class Place(NamedTuple):
 
 
 HERE = Place()
+AUTO = Choice("auto", {})
 
 
 class Finding(NamedTuple):
@@ -41,27 +42,32 @@ class Finding(NamedTuple):
 
 def discover(place: Place) -> list[Finding]:
     """One finding for every accelerator of the catalogue but `external`, in its order."""
-    return [examine(entry, place, {}) for entry in CATALOGUE if entry.name != "external"]
+    return [examine(entry, place) for entry in CATALOGUE if entry.name != "external"]
 
 
-def examine(entry: Accelerator, place: Place, options: dict[str, str]) -> Finding:
-    """What there is of one accelerator; options may name another library than the usual one."""
+def examine(entry: Accelerator, place: Place, choice: Choice = AUTO) -> Finding:
+    """What there is of one accelerator; the choice may name another library than the usual one."""
     devices = find_devices(entry, place.root)
     found = Finding(entry.name, entry.title, "ready", tuple(devices))
     if entry.kind == "none":
         state: State = "unsupported" if devices else "absent"
-        return found._replace(state=state, missing=entry.note if devices else "")
+        return found._replace(state=state, missing=entry.note)
     board = _model(place.root)
     if entry.kind == "webgpu" and "Raspberry Pi" in board:
         note = f"the GPU of a {board} lacks features that WebGPU needs"
         return found._replace(state="unsupported", missing=note, fix="use the CPU")
-    library = find_library(entry, place, options)
-    found = found._replace(library=library or "")
-    for check in (_library_problem, _device_problem, _permission_problem):
-        if problem := check(entry, found, place, options):
-            state = "absent" if not devices and entry.devices else "incomplete"
-            return found._replace(state=state, missing=problem[0], fix=problem[1])
-    return found
+    found = found._replace(library=find_library(entry, place, choice.options) or "")
+    problems = [check(entry, found, place, choice) for check in CHECKS]
+    told = [problem for problem in problems if problem]
+    if not told:
+        return found
+    # Whoever named it gets every reason; else what has no device is only not here.
+    is_here = devices or not (entry.devices or entry.usb) or choice.name == entry.name
+    return found._replace(
+        state="incomplete" if is_here else "absent",
+        missing="; ".join(missing for missing, _ in told),
+        fix="; ".join(fix for _, fix in told),
+    )
 
 
 def find_devices(entry: Accelerator, root: Path) -> list[str]:
@@ -111,20 +117,19 @@ def machine_of(library: Path) -> str | None:
 Problem = tuple[str, str] | None
 
 
-def _device_problem(
-    entry: Accelerator, found: Finding, place: Place, options: dict[str, str]
-) -> Problem:
-    if found.devices or not (entry.devices or entry.usb) or "library" in options:
+def _device_problem(entry: Accelerator, found: Finding, place: Place, choice: Choice) -> Problem:
+    if found.devices or not (entry.devices or entry.usb) or "library" in choice.options:
+        return None
+    # A software GPU has no device: only the probe can tell that from a GPU that was not passed in.
+    if entry.kind == "webgpu" and choice.name == entry.name:
         return None
     where = ", ".join([f"/dev/{name}" for name in entry.devices] + [f"USB {i}" for i in entry.usb])
     fix = f"load the kernel module ({entry.module}); in a container: {entry.containers}"
     return f"no device: {where}", fix
 
 
-def _library_problem(
-    entry: Accelerator, found: Finding, place: Place, options: dict[str, str]
-) -> Problem:
-    named = options.get("library")
+def _library_problem(entry: Accelerator, found: Finding, place: Place, choice: Choice) -> Problem:
+    named = choice.options.get("library")
     if not found.library:
         if entry.name == "external" and not named:
             return "no library is named", entry.note
@@ -146,7 +151,7 @@ def _library_problem(
 
 
 def _permission_problem(
-    entry: Accelerator, found: Finding, place: Place, options: dict[str, str]
+    entry: Accelerator, found: Finding, place: Place, choice: Choice
 ) -> Problem:
     # Any of them will do: a machine may have devices of other users' too.
     if not found.devices or any(os.access(each, os.R_OK | os.W_OK) for each in found.devices):
@@ -164,6 +169,9 @@ def _permission_problem(
         )
     fix += f"; in a container: --group-add {group}"
     return f"no permission for {device}", fix
+
+
+CHECKS = (_device_problem, _library_problem, _permission_problem)
 
 
 def _drivers(place: Place) -> list[str]:

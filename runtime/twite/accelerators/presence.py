@@ -22,6 +22,7 @@ DEVICES = (
     "fastrpc-cdsp",
     "fastrpc-adsp",
     "kgsl-3d0",
+    "nvidia0",
     "nvhost-gpu",
     "nvmap",
 )

@@ -43,6 +43,8 @@ def main(requests: int, replies: int, memory: int) -> None:
                 outputs[name][...] = _of(outputs[name].shape, array.shape, array, name)
         except AcceleratorError as error:
             _write(replies, PROBLEM + str(error).encode())
+            # The interpreter is of no more use. Its owner ends this process once it knows why.
+            os.read(requests, 1)
             break
         if watches:
             arm(0)

@@ -75,7 +75,7 @@ def _lines(diagnosis: Any) -> Iterator[str]:
         yield f"{key:12}{text}"
     for finding in diagnosis.accelerators:
         yield f"{finding.name:12}{finding.title}: {_finding(finding)}"
-        if finding.fix and finding.state != "absent":
+        if finding.fix:
             yield f"{'':12}fix: {finding.fix}"
     for trial in diagnosis.trials:
         yield f"{'trial':12}{trial.name}: {_trial(trial)}"
@@ -107,7 +107,7 @@ def _finding(finding: Any) -> str:
     if finding.state == "ready":
         return f"ready, {devices or 'no device needed'}, {finding.library}"
     if finding.state == "absent":
-        return "not here"
+        return f"not here: {finding.missing}"
     return f"{finding.missing}" + (f" (found {devices})" if devices else "")
 
 
