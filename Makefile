@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures locks clean
+.PHONY: help env run accelerators test test-runtime lint format bench examples fixtures locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
@@ -18,7 +18,10 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) ## run every test that this machine can run and name the others
+accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
+	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
+
+test: lint $(EXAMPLES) accelerators ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -43,6 +46,8 @@ fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
+	$(COMPILE) $(UPGRADE) locks/tflite-runtime.in -o locks/tflite-runtime.txt
+	$(COMPILE) $(UPGRADE) locks/vela.in -o locks/vela.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 
 clean: ## remove everything that was made here
@@ -50,6 +55,15 @@ clean: ## remove everything that was made here
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/tflite-runtime/.made: locks/tflite-runtime.txt runtime/pyproject.toml tools/environment.sh
+	@tools/environment.sh $(@D) python3.11 $< -- ./runtime
+
+.venvs/mesa-%/.made: tools/accelerators.sh
+	@tools/accelerators.sh $(@D) $(if $(filter 25,$*),bookworm-backports)
+
+.venvs/%/.made: locks/%.txt tools/environment.sh
+	@tools/environment.sh $(@D) $(PYTHON) $< --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<

@@ -32,7 +32,7 @@ def vulkan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vulkan:
         folder = ROOT / ".venvs" / name
         drivers = sorted(folder.glob("usr/share/vulkan/icd.d/lvp_icd*.json"))
         if not drivers:
-            how = "`make software-vulkan` on Debian"
+            how = "`make accelerators` on Debian"
             pytest.skip(f"cannot run here: software Vulkan is not in .venvs/{name}; {how}")
         loader = next(folder.glob("usr/lib/*/libvulkan.so.1"))
         monkeypatch.setenv("LD_LIBRARY_PATH", str(loader.parent))

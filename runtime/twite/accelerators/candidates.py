@@ -51,10 +51,10 @@ def candidates(
 
 def refusal(bundle: Bundle, entry: Accelerator, finding: Finding, choice: Choice) -> str | None:
     """Why the accelerator is not even tried, None when it is."""
-    if finding.state != "ready":
-        return f"{finding.missing}; {finding.fix}" if finding.fix else finding.missing
     if problem := option_problem(entry, choice.options):
         return problem
+    if finding.state != "ready":
+        return f"{finding.missing}; {finding.fix}" if finding.fix else finding.missing
     if entry.operator and not _companion(bundle, entry):
         return (
             f"the bundle has no model compiled for it; build it where {entry.compiler} is installed"
