@@ -24,11 +24,11 @@ from twite.accelerators.engine import AcceleratedEngine
 from twite.accelerators.judge import compare, is_finite
 from twite.accelerators.layout import Layout, arrange
 from twite.accelerators.probe import Prober, Verdict, judge_speed
+from twite.accelerators.samples import model_inputs, model_outputs
 from twite.accelerators.worker import Busy, Worker
 from twite.bundle import Bundle
 from twite.engine import Engine
 from twite.errors import AcceleratorError
-from twite.preprocess import preprocess
 from twite.tensors import Tensors
 
 log = logging.getLogger("twite")
@@ -312,7 +312,6 @@ class Acceleration:
 
     def _layout(self) -> Layout:
         """Of one row: what the CPU takes and gives for the first golden sample."""
-        golden = preprocess(self._bundle.golden_inputs(), self._bundle.manifest.preprocessing)
-        inputs = {name: array[:1] for name, array in golden.items()}
-        outputs = {name: array[:1] for name, array in self._bundle.golden_outputs().items()}
+        inputs = {name: array[:1] for name, array in model_inputs(self._bundle).items()}
+        outputs = {name: array[:1] for name, array in model_outputs(self._bundle).items()}
         return arrange(inputs, outputs)

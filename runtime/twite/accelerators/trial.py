@@ -12,15 +12,13 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from twite.accelerators.backends import Delegate, WebGpu, open_backend
 from twite.accelerators.judge import compare, extremes, is_constant, tolerances
+from twite.accelerators.samples import model_inputs
 from twite.accelerators.speech import Speaker, arm, read_plan
 from twite.bundle import Bundle, load
 from twite.engine import Engine
 from twite.errors import AcceleratorError, TwiteError
-from twite.preprocess import preprocess
 from twite.tensors import Tensors
 
 CALLS = 24
@@ -80,13 +78,9 @@ def examine(plan: dict[str, Any], told: Callable[[str], None]) -> dict[str, Any]
 
 def sample_inputs(bundle: Bundle) -> list[Tensors]:
     """The golden samples as the model takes them, one row each, and generated extremes."""
-    golden = preprocess(bundle.golden_inputs(), bundle.manifest.preprocessing)
-    count = bundle.manifest.golden.count
+    golden, count = model_inputs(bundle), bundle.manifest.golden.count
     rows = [{name: array[i : i + 1] for name, array in golden.items()} for i in range(count)]
-    return [
-        {name: np.ascontiguousarray(array) for name, array in sample.items()}
-        for sample in [*rows, *extremes(golden)]
-    ]
+    return [*rows, *extremes(golden)]
 
 
 def time_calls(runs: "Engine | Delegate | WebGpu", sample: Tensors) -> float:
