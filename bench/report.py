@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelerators import worker_costs
 from start import ROUNDS as START_ROUNDS
 from start import start
 from throughput import CONNECTIONS, ROUND_S, ROUNDS, loader, throughput
@@ -26,7 +27,7 @@ class Row:
 
 def main() -> int:
     print(f"{cpu()}, {cores()} cores, Python {platform.python_version()}", flush=True)
-    rows = [throughput_row(), *start_rows()]
+    rows = [throughput_row(), *start_rows(), *accelerator_rows()]
     width = max(len(row.name) for row in rows)
     print(f"{'':{width}}  {'measured':>10}  {'target':>10}")
     for row in rows:
@@ -51,6 +52,21 @@ def start_rows() -> list[Row]:
     return [
         Row("start to the first answer × bare script", f"{ratio:.2f}", "≤ 1.60", ratio <= 1.6),
         Row("RSS of the idle server with digits", f"{rss_mb:.0f} MB", "≤ 60 MB", rss_mb <= 60),
+    ]
+
+
+def accelerator_rows() -> list[Row]:
+    costs = worker_costs()
+    print("accelerator: a delegate in the worker beside the same one in the process")
+    tiny_us, picture_ms, killed_ms = (
+        costs.tiny_s * 1e6,
+        costs.picture_s * 1e3,
+        costs.killed_s * 1e3,
+    )
+    return [
+        Row("worker's cost for a tiny model", f"{tiny_us:.1f} µs", "≤ 15 µs", tiny_us <= 15),
+        Row("worker's cost for 602 kB", f"{picture_ms:.2f} ms", "≤ 0.20 ms", picture_ms <= 0.2),
+        Row("a killed worker beyond the CPU", f"{killed_ms:.1f} ms", "≤ 50 ms", killed_ms <= 50),
     ]
 
 

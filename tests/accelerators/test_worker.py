@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from twite.accelerators.acceleration import Acceleration, Patience
 from twite.engine import Engine
+from twite.errors import EngineError
 from twite.tensors import Tensors
 
 Start = Callable[..., Acceleration]
@@ -156,8 +158,31 @@ def test_a_device_in_use_is_refused(
     assert is_right(second, cpu, row)
 
 
-def test_closing_does_not_wait_for_a_hanging_probe(start: Start, wait: Wait) -> None:
+def test_closing_does_not_wait_for_a_hanging_probe(start: Start) -> None:
     acceleration = start("mode=hang,stage=create")
-    wait(lambda: acceleration.status().state == "probing")
     acceleration.close()
     assert acceleration.status().state == "stopped"
+
+
+def test_closing_does_not_wait_for_a_hanging_worker(
+    start: Start, settle: Settle, wait: Wait, tmp_path: Path
+) -> None:
+    trigger = tmp_path / "trigger"
+    acceleration = start(f"mode=hang,stage=create,trigger={trigger}")
+    assert settle(acceleration) == "running"
+    trigger.touch()
+    os.kill(acceleration.worker_pid or 0, signal.SIGKILL)
+    wait(lambda: acceleration.status().state == "restarting")
+    begin = time.monotonic()
+    acceleration.close()
+    assert time.monotonic() - begin < 30, "it waited for the deadline of 60 s"
+
+
+def test_tensors_that_do_not_fit_are_the_engines_affair(
+    start: Start, settle: Settle, cpu: Engine
+) -> None:
+    acceleration = start("mode=good")
+    assert settle(acceleration) == "running"
+    with pytest.raises(EngineError):
+        acceleration.run({"x": np.zeros((1, 7), np.float32)}, cpu)
+    assert acceleration.status().fallbacks == 0

@@ -80,6 +80,7 @@ class Acceleration:
         self._chosen: Chosen | None = None
         self._since: float | None = None
         self._worker: Worker | None = None
+        self._starting: Worker | None = None
         self._failures = self._fallbacks = self._calls = 0
         self._reason = ""
         self._is_wrong = False
@@ -106,6 +107,8 @@ class Acceleration:
         self._stop.set()
         self._changed.set()
         self._prober.close()
+        if starting := self._starting:
+            starting.kill()
         if self._thread:
             self._thread.join(10.0)
 
@@ -262,7 +265,7 @@ class Acceleration:
 
     def _start(self, chosen: Chosen, layout: Layout) -> Worker | None:
         try:
-            worker = Worker(
+            worker = self._starting = Worker(
                 self._bundle,
                 chosen.candidate,
                 layout,
@@ -274,6 +277,21 @@ class Acceleration:
         except AcceleratorError as error:
             self._reason = str(error)
             return None
+        try:
+            if self._stop.is_set():
+                raise AcceleratorError("the server is stopping")
+            worker.start()
+        except AcceleratorError as error:
+            self._reason = str(error)
+            worker.close()
+            return None
+        finally:
+            self._starting = None
+        self._announce(chosen, worker)
+        return worker
+
+    def _announce(self, chosen: Chosen, worker: Worker) -> None:
+        """Let the requests have the worker."""
         self._calls = 0
         self._reason = ""
         self._since = time()
@@ -287,7 +305,6 @@ class Acceleration:
             verdict.accelerated_s * 1000,
             verdict.cpu_s * 1000,
         )
-        return worker
 
     def _may_go_on(self, chosen: Chosen) -> bool:
         """Count a failure; false when it was one too many, or an answer was wrong."""

@@ -11,7 +11,10 @@ PRECISIONS = ("fp16", "fp32")
 
 
 class Candidate(NamedTuple):
-    """One way to run a bundle's model: library is a delegate's, options are the library's own."""
+    """One way to run a bundle's model.
+
+    library is a delegate's, or a Vulkan driver's manifest; options are the library's own.
+    """
 
     name: str
     kind: str
@@ -70,11 +73,10 @@ def refusal(bundle: Bundle, entry: Accelerator, finding: Finding, choice: Choice
 def _ways(bundle: Bundle, entry: Accelerator, finding: Finding, choice: Choice) -> list[Candidate]:
     options = {key: value for key, value in choice.options.items() if key != "library"}
     model = bundle.path / (_companion(bundle, entry) or bundle.manifest.model)
-    library = finding.library if entry.kind == "delegate" else ""
     way = Candidate(
         entry.name,
         entry.kind,
-        library,
+        finding.library,
         options,
         str(model),
         operator=entry.operator,

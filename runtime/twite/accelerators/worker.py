@@ -16,13 +16,14 @@ from twite.tensors import Tensors
 
 
 class Busy(Exception):
-    """Another request has the accelerator; nothing is wrong."""
+    """The accelerator cannot take this call, and nothing is wrong with it."""
 
 
 class Worker:
-    """Starts the process; raises AcceleratorError when it does not get ready.
+    """The process, and the memory; start waits until it is ready.
 
-    on_end is called, in another thread, when the process has ended by itself or not.
+    on_end is called, in another thread, when the process has ended by itself or not. Raises
+    AcceleratorError when there can be no process.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Worker:
             "layout": layout.table(),
             "patience_s": START_S + max(start_s, call_s),
         }
-        self._call_s = call_s
+        self._start_s, self._call_s = start_s, call_s
         self._lock = threading.Lock()
         self._failure = ""
         memory = os.memfd_create("twite-tensors")
@@ -56,11 +57,6 @@ class Worker:
             os.close(memory)
         self._inputs = list(views(shared, layout.inputs).items())
         self._outputs = list(views(shared, layout.outputs).items())
-        try:
-            self._start(start_s)
-        except AcceleratorError:
-            self.close()
-            raise
 
     @property
     def has_ended(self) -> bool:
@@ -73,8 +69,8 @@ class Worker:
     def call(self, tensors: Tensors, patience_s: float) -> Tensors:
         """Run one row of tensors; the answer belongs to the caller.
 
-        Raises Busy when others have the accelerator for patience_s, AcceleratorError when it
-        fails; this worker is dead then.
+        Raises Busy when others have the accelerator for patience_s or the tensors do not fit,
+        AcceleratorError when it fails; this worker is dead then.
         """
         if not self._lock.acquire(timeout=patience_s):
             raise Busy
@@ -82,7 +78,11 @@ class Worker:
             if self._failure:
                 raise AcceleratorError(self._failure)
             for name, memory in self._inputs:
-                memory[...] = tensors[name]
+                array = tensors[name]
+                # numpy would stretch or cast it; the CPU's engine says what is wrong.
+                if array.shape != memory.shape or array.dtype != memory.dtype:
+                    raise Busy
+                memory[...] = array
             try:
                 answer = self._child.ring(self._call_s)
             except Late:
@@ -93,6 +93,10 @@ class Worker:
         finally:
             self._lock.release()
 
+    def kill(self) -> None:
+        """Make whoever waits for the process wait no longer."""
+        self._child.kill()
+
     def close(self) -> None:
         """End the process; a call in another thread is answered with AcceleratorError."""
         self._failure = self._failure or "stopped"
@@ -100,11 +104,12 @@ class Worker:
         with self._lock:
             self._child.close()
 
-    def _start(self, start_s: float) -> None:
+    def start(self) -> None:
+        """Wait until the accelerator has the model; raises AcceleratorError when it fails."""
         stage = "start"
         while True:
             try:
-                message = self._child.message(START_S if stage == "start" else start_s)
+                message = self._child.message(START_S if stage == "start" else self._start_s)
             except Late:
                 raise AcceleratorError(f"hung in {stage}") from None
             if message is None:
