@@ -9,7 +9,7 @@ import pytest
 
 from twite.accelerators.acceleration import Acceleration
 from twite.accelerators.discovery import Place
-from twite.bundle import Bundle
+from twite.bundle import Bundle, load
 from twite.engine import NAME, Engine
 from twite.tensors import Tensors
 
@@ -78,6 +78,14 @@ def test_numbers_too_large_for_half_precision_are_run_in_full(
     status = acceleration.status()
     assert status.name == "webgpu:precision=fp32"
     assert [each.name for each in status.refused] == ["webgpu:precision=fp16"]
+
+
+def test_a_model_that_computes_its_shapes_stays_on_the_cpu(
+    vulkan: Vulkan, start: Start, settle: Settle, bundles: Path
+) -> None:
+    acceleration = start(choice="webgpu", place=vulkan("mesa-25"), bundle=load(bundles / "digits"))
+    assert settle(acceleration) == "refused"
+    assert "build it with a fixed batch" in acceleration.status().refused[0].reason
 
 
 def test_a_driver_that_lacks_features_is_unsuitable(

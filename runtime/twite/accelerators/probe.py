@@ -149,6 +149,8 @@ def gpu_failure(tail: list[str]) -> str | None:
         for line in tail:
             if found := re.search(pattern, line):
                 return f"the GPU's driver is not fit for WebGPU: {found[1].rstrip('.')}"
+    if any("static-sized tensors" in line for line in tail):
+        return "a tensor's size is computed while the model runs; build it with a fixed batch"
     if any("No adapters found" in line for line in tail):
         return "no GPU: Vulkan found no driver or no device"
     return None
