@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run accelerators test test-runtime lint format bench examples fixtures locks clean
+.PHONY: help env run accelerators test test-runtime lint format bench peers examples fixtures locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
@@ -21,7 +21,7 @@ run: dist/digits/bundle.json ## train, build and serve the digits example on por
 accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
 	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
 
-test: lint $(EXAMPLES) accelerators ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) accelerators .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -35,13 +35,15 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
-	$(BIN)/python bench/report.py
+bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+	$(BIN)/python bench/report.py $(ROWS)
+
+peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures
 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
-	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
+	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force --trust-pickle || exit; done
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
@@ -49,6 +51,8 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) locks/tflite-runtime.in -o locks/tflite-runtime.txt
 	$(COMPILE) $(UPGRADE) locks/vela.in -o locks/vela.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
+	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -63,10 +67,13 @@ clean: ## remove everything that was made here
 	@tools/accelerators.sh $(@D) $(if $(filter 25,$*),bookworm-backports)
 
 .venvs/%/.made: locks/%.txt tools/environment.sh
-	@tools/environment.sh $(@D) $(PYTHON) $< --
+	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
+
+.venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
+	@$(BIN)/python tools/onnx_environment.py
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<
 
 dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
-	$(BIN)/twite build $< -o $(@D) --force
+	$(BIN)/twite build $< -o $(@D) --force --trust-pickle

@@ -13,6 +13,7 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
+from row import Row, at_most
 
 from twite.accelerators.acceleration import Acceleration, Patience
 from twite.accelerators.backends import Delegate
@@ -42,6 +43,16 @@ class Costs(NamedTuple):
     tiny_s: float
     picture_s: float
     killed_s: float
+
+
+def rows(dist: Path) -> list[Row]:
+    costs = worker_costs()
+    print("accelerators: a delegate in the worker beside the same one in the process")
+    return [
+        at_most("worker's cost for a tiny model", costs.tiny_s * 1e6, 15, "µs", 1),
+        at_most("worker's cost for 602 kB", costs.picture_s * 1e3, 0.2, "ms"),
+        at_most("a killed worker beyond the CPU", costs.killed_s * 1e3, 50, "ms", 1),
+    ]
 
 
 def worker_costs() -> Costs:
@@ -180,9 +191,3 @@ def make_picture_model(folder: Path) -> Path:
     command = [sys.executable, "-c", code, str(file)]
     subprocess.run(command, check=True, env=quiet, stderr=subprocess.DEVNULL)
     return file
-
-
-if __name__ == "__main__":
-    costs = worker_costs()
-    print(f"tiny {costs.tiny_s * 1e6:.1f} µs, 602 kB {costs.picture_s * 1e3:.3f} ms, ", end="")
-    print(f"killed {costs.killed_s * 1e3:.1f} ms")

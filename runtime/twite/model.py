@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from twite.accelerators.engine import AcceleratedEngine
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import Bundle
 from twite.decode import Decoded, decode, request_format
 from twite.encode import encode
@@ -21,20 +22,24 @@ Accelerate = Callable[[Engine], AcceleratedEngine]
 class Model:
     """A bundle in an engine, ready to answer; one owner at a time.
 
-    accelerate puts an accelerator before the engine. Raises EngineError when the model's tensors
-    are not those of the manifest.
+    Raises EngineError when the model's tensors are not those of the manifest.
     """
 
     def __init__(
-        self, bundle: Bundle, threads: int | None = None, accelerate: Accelerate | None = None
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+        accelerate: Accelerate | None = None,
     ) -> None:
         self.bundle = bundle
-        cpu = Engine(bundle.model_path, threads)
-        self.engine: Engine | AcceleratedEngine = accelerate(cpu) if accelerate else cpu
+        self.bounds = bounds
         self.accelerate = accelerate
+        self.cpu = Engine(bundle.model_path, threads)
+        self.engine: Engine | AcceleratedEngine = accelerate(self.cpu) if accelerate else self.cpu
         self.manifest = bundle.manifest
-        _check_tensors(cpu, self.manifest.inputs, self.manifest.outputs)
-        self._wanted = request_format(self.manifest)
+        _check_tensors(self.cpu, self.manifest.inputs, self.manifest.outputs)
+        self._wanted = request_format(self.manifest, bounds)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -46,7 +51,10 @@ class Model:
 
     def decode(self, body: bytes, content_type: str) -> Decoded:
         """The body's tensors; raises RequestError or below."""
-        return decode(body, content_type, self._wanted)
+        decoded = decode(body, content_type, self._wanted)
+        if decoded.is_batch:
+            self.bounds.check_batch(max(map(len, decoded.tensors.values())))
+        return decoded
 
     def warnings(self) -> list[str]:
         """What differs here from where the bundle was verified, a sentence each."""
@@ -63,23 +71,29 @@ class Model:
 
     def infer(self, tensors: Tensors) -> Tensors:
         """Decoded tensors to the model's raw outputs."""
-        return self.engine.run(preprocess(tensors, self.manifest.preprocessing))
+        return self._infer(self.engine, tensors)
+
+    def _infer(self, engine: Engine | AcceleratedEngine, tensors: Tensors) -> Tensors:
+        return engine.run(preprocess(tensors, self.manifest.preprocessing))
 
     def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
         """Raw outputs to the JSON document of an answer."""
         prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
         return encode(prediction if is_batch else _only(prediction))
 
-    def replay(self) -> float:
-        """Answer the golden samples one by one and compare; the fastest inference in seconds.
+    def replay(self, most: int | None = None) -> float:
+        """Answer the golden samples on the CPU and compare; the fastest inference in seconds.
+
+        most bounds how many, for another interpreter of a model that was verified in whole.
 
         Raises VerificationFailed when an output is farther off than its tolerance.
         """
         inputs, wanted = self.bundle.golden_inputs(), self.bundle.golden_outputs()
         fastest = float("inf")
-        for i in range(self.manifest.golden.count):
+        for i in range(min(self.manifest.golden.count, most or self.manifest.golden.count)):
             start = perf_counter()
-            outputs = self.infer({name: array[i : i + 1] for name, array in inputs.items()})
+            sample = {name: array[i : i + 1] for name, array in inputs.items()}
+            outputs = self._infer(self.cpu, sample)
             fastest = min(fastest, perf_counter() - start)
             for name, tolerance in self.manifest.golden.tolerance.items():
                 _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)

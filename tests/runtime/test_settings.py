@@ -50,6 +50,11 @@ def test_knows_aws_lambda() -> None:
         ("TWITE_DRAIN_PAUSE_S", "nan"),
         ("TWITE_ACCELERATOR_CHECK_EVERY", "0"),
         ("LOG_LEVEL", "loud"),
+        ("TWITE_LOG_FORMAT", "xml"),
+        ("TWITE_ACCESS_LOG", "yes"),
+        ("TWITE_WORKERS", "0"),
+        ("TWITE_MAX_JSON_DEPTH", "1000"),
+        ("TWITE_HEADER_TIMEOUT_S", "-1"),
     ],
 )
 def test_names_the_variable_and_its_value(name: str, value: str) -> None:

@@ -30,7 +30,7 @@ USB_VENDORS = ("1a6e", "18d1")
 """Of the Edge TPU before and after its firmware was loaded."""
 
 
-def find_accelerator(bundle: Bundle, settings: Settings) -> "Acceleration | None":
+def find_accelerator(bundle: Bundle, settings: Settings, threads: int) -> "Acceleration | None":
     """What may run the bundle besides the CPU, still to be begun; None where there is nothing.
 
     On Lambda there is none, and nothing is looked for. Raises UsageError for an unknown name.
@@ -52,7 +52,7 @@ def find_accelerator(bundle: Bundle, settings: Settings) -> "Acceleration | None
             check_every=settings.accelerator_check_every,
         ),
         cache_folder=Path(settings.cache_dir) if settings.cache_dir else None,
-        threads=settings.threads or len(os.sched_getaffinity(0)),
+        threads=threads,
     )
 
 
