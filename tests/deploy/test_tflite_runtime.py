@@ -26,18 +26,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_it_answers_what_was_verified(bundles: Path) -> None:
-    result = run("twite", "check", str(bundles / "digits"))
+@pytest.mark.parametrize("name", ["digits", "iris"])
+def test_it_answers_what_was_verified(name: str, bundles: Path) -> None:
+    result = run("twite", "check", str(bundles / name))
     assert result.returncode == 0, result.stderr
-    assert "8 golden samples agree on tflite-runtime 2.14.0" in result.stdout
+    assert "golden samples agree on tflite-runtime 2.14.0" in result.stdout
     assert "the bundle was verified on ai-edge-litert" in result.stderr
-
-
-def test_it_serves_no_model_that_it_computes_wrongly(bundles: Path) -> None:
-    # Dynamic int8 with one scale a channel is newer than this engine, which does not say so.
-    result = run("twite", "check", str(bundles / "iris"))
-    assert result.returncode == 3
-    assert "golden sample" in result.stderr
 
 
 def test_an_engine_that_is_not_installed_is_named(bundles: Path) -> None:

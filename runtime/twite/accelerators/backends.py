@@ -76,13 +76,20 @@ class WebGpu:
             raise AcceleratorError("WebGPU needs the engine ai-edge-litert") from error
         told("prepare")
         precise = plan["options"].get("precision") == "fp32"
-        self._model = CompiledModel.from_file(
-            plan["model"],
-            options=Options(
-                hardware_accelerators=HardwareAccelerator.GPU,
-                gpu_options=GpuOptions(enforce_f32=precise),
-            ),
-        )
+
+        def compile_for(hardware: HardwareAccelerator) -> CompiledModel:
+            options = Options(
+                hardware_accelerators=hardware, gpu_options=GpuOptions(enforce_f32=precise)
+            )
+            return CompiledModel.from_file(plan["model"], options=options)
+
+        try:
+            self._model = compile_for(HardwareAccelerator.GPU)
+        except RuntimeError as error:
+            # With the CPU from the start, a machine without a GPU would pass for one with it.
+            if "not accelerated" not in str(error):
+                raise
+            self._model = compile_for(HardwareAccelerator.GPU | HardwareAccelerator.CPU)
         self._bind(plan["inputs"], plan["outputs"])
 
     def _bind(self, inputs: list[str], outputs: list[str]) -> None:
