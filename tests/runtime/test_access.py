@@ -107,7 +107,7 @@ def test_keys_come_from_the_environment_or_a_file(serve_iris: Any, tmp_path: Pat
         row, origin = {"features": [5.1, 3.5, 0.2]}, {"origin": "https://a.example"}
         assert client.post("/predict", json=row).status_code == 401
         answer = client.post("/predict", json=row, headers={"x-api-key": "new", **origin})
-        assert answer.json() == {"prediction": 1.4}
+        assert answer.json() == {"prediction": 1.5}
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
         asked = {**origin, "access-control-request-method": "POST"}
         preflight = client.options("/predict", headers=asked)

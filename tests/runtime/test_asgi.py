@@ -34,7 +34,7 @@ def ask(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
 
 def test_a_prediction_is_the_one_of_our_own_server(app: Any) -> None:
     answer = ask(app, "POST", "/predict", json=ROW, headers={"x-request-id": "a"})
-    assert answer.content == b'{"prediction":[1.4]}'
+    assert answer.content == b'{"prediction":[1.5]}'
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"] == "a"
 

@@ -82,7 +82,7 @@ def test_a_collector_that_is_down_harms_no_answer(serve_iris: Any) -> None:
     with serve_iris(
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_SERVICE_NAME="x"
     ) as server:
-        assert httpx.post(server.url + "/predict", json=ROW).json() == {"prediction": [1.4]}
+        assert httpx.post(server.url + "/predict", json=ROW).json() == {"prediction": [1.5]}
         assert server.stop() == 0
 
 
