@@ -113,6 +113,8 @@ def test_a_hanging_call_disturbs_no_other_request(
         np.testing.assert_allclose(hanging.result(), right, atol=1e-4)
     assert answered >= 1
     assert server.accelerator()["fallbacks"] == 1
+    metrics = server.client.get(server.url("/metrics")).text
+    assert re.search(r"\ntwite_accelerator_fallbacks_total{[^}]*} 1\n", metrics)
     assert "hung: no answer after 3 s" in server.log
 
 
@@ -160,6 +162,11 @@ def test_what_was_refused_and_why_is_said(
     assert refusal["name"] == "external:colour=red"
     assert "unknown option" in refusal["reason"]
     assert "accelerator external:colour=red refused:" in server.log
+    metrics = server.client.get(server.url("/metrics")).text
+    labels = 'model_name="tiny",model_version="1"'
+    assert f'twite_accelerator_state{{{labels},state="refused"}} 1\n' in metrics
+    assert f'twite_accelerator_refused{{{labels},accelerator="external:colour=red",' in metrics
+    assert f"twite_accelerator_fallbacks_total{{{labels}}} 0\n" in metrics
     np.testing.assert_allclose(server.predict(row), right, atol=1e-4)
 
 
