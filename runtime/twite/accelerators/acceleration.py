@@ -136,7 +136,8 @@ class Acceleration:
         if chosen is None or not self._fits(tensors):
             return cpu.run(tensors)
         if worker is None:
-            self._fallbacks += 1
+            # Until the first worker has started nobody has promised anything.
+            self._fallbacks += self._state != "probing"
             return cpu.run(tensors)
         try:
             outputs = self._call(worker, tensors, chosen.verdict.cpu_s)
@@ -156,6 +157,8 @@ class Acceleration:
         rows = len(next(iter(tensors.values()))) if self._is_batched else 1
         if rows == 1:
             return worker.call(tensors, patience_s)
+        if rows == 0:
+            raise Busy
         answers = [
             worker.call({name: array[i : i + 1] for name, array in tensors.items()}, patience_s)
             for i in range(rows)
@@ -202,6 +205,7 @@ class Acceleration:
             self._keep_running(chosen)
         except Exception:
             log.exception("%s: the accelerator is given up", self._bundle.manifest.name)
+            self._worker = None
             self._enter("refused")
 
     def _choose(self) -> Chosen | None:
