@@ -127,6 +127,7 @@ def test_a_killed_worker_costs_no_answer_and_leaves_nothing_behind(
     os.kill(int(worker), signal.SIGKILL)
     np.testing.assert_allclose(server.predict(row), right, atol=1e-4)
     wait(lambda: server.accelerator()["state"] == "running" and worker not in server.children())
+    wait(lambda: len(server.children()) == 1)
     (worker,) = server.children()
     np.testing.assert_allclose(server.predict(row), right, atol=1e-4)
     server.process.send_signal(signal.SIGTERM)

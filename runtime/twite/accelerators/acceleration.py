@@ -128,7 +128,11 @@ class Acceleration:
 
     def status(self) -> AcceleratorStatus:
         name = self._chosen.candidate.label if self._chosen else None
-        return AcceleratorStatus(name, self._since, self._state, self._refused, self._fallbacks)
+        state, since = self._state, self._since
+        # The worker is taken away at once, the supervisor comes to it a moment later.
+        if state == "running" and self._worker is None:
+            state, since = "restarting", None
+        return AcceleratorStatus(name, since, state, self._refused, self._fallbacks)
 
     def run(self, tensors: Tensors, cpu: Engine) -> Tensors:
         """Answer on the accelerator, or on the CPU; never less than the CPU alone would."""
@@ -299,8 +303,8 @@ class Acceleration:
         self._calls = 0
         self._reason = ""
         self._since = time()
-        self._enter("running")
         self._worker = worker
+        self._enter("running")
         name, verdict = self._bundle.manifest.name, chosen.verdict
         log.info(
             "%s: on the accelerator %s, %.3g ms a call; the CPU takes %.3g ms",
