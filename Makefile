@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
+.PHONY: help env run accelerators test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -21,7 +21,10 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) $(FUNCTION) .venvs/clients/.made .venvs/onnx/.made ## run every test that this machine can run and name the others
+accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
+	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
+
+test: lint $(EXAMPLES) $(FUNCTION) accelerators .venvs/clients/.made .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -60,6 +63,8 @@ lambda-rollback: .venvs/sam/.made ## show which version the alias would go back 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
+	$(COMPILE) $(UPGRADE) locks/tflite-runtime.in -o locks/tflite-runtime.txt
+	$(COMPILE) $(UPGRADE) locks/vela.in -o locks/vela.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
 	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
@@ -71,6 +76,12 @@ clean: ## remove everything that was made here
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/tflite-runtime/.made: locks/tflite-runtime.txt runtime/pyproject.toml tools/environment.sh
+	@tools/environment.sh $(@D) python3.11 $< -- ./runtime
+
+.venvs/mesa-%/.made: tools/accelerators.sh
+	@tools/accelerators.sh $(@D) $(if $(filter 25,$*),bookworm-backports)
 
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --

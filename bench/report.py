@@ -23,6 +23,7 @@ BENCHES = (
     "crowd",
     "build",
     "function",
+    "accelerators",
 )
 """Modules beside this one with a function `rows(dist) -> list[Row]`."""
 

@@ -174,6 +174,7 @@ def _check_name(where: str, name: str) -> None:
 
 def _named_files(manifest: Manifest) -> Iterator[str]:
     yield manifest.model
+    yield from (companion.model for companion in manifest.companions)
     yield from manifest.golden.inputs.values()
     yield from manifest.golden.outputs.values()
     if isinstance(manifest.postprocessing, ClassPostprocessing):

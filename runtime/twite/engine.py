@@ -1,20 +1,39 @@
 """The engine: one TFLite interpreter behind named tensors.
 
-The only module that imports an interpreter. One owner an engine: two threads must not share one.
+Interpreters are imported here and in twite.accelerators, which runs in processes of its own. One
+owner an engine: two threads must not share one.
 """
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-import ai_edge_litert
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
-from twite.errors import EngineError
+from twite.accelerator_status import AcceleratorStatus
+from twite.errors import EngineError, UnsupportedTarget
+from twite.settings import read_engine
 from twite.tensors import DType, Quantization, Tensors, TensorSpec
 
-NAME = "ai-edge-litert"
+PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+"""The engines, the preferred one first. The second is for where the first has no wheel."""
+
+
+def _choose(wanted: str | None) -> tuple[str, str, Any]:
+    """Name, version and module `interpreter` of the engine; raises UnsupportedTarget."""
+    for name in [wanted] if wanted else PACKAGES:
+        try:
+            package = import_module(PACKAGES[name])
+        except ModuleNotFoundError:
+            continue
+        return name, package.__version__, import_module(f"{PACKAGES[name]}.interpreter")
+    names = wanted or " or ".join(PACKAGES)
+    raise UnsupportedTarget(f"the engine {names} is not installed here: pip install {names}")
+
+
+NAME, VERSION, _interpreters = _choose(read_engine())
+Interpreter, load_delegate = _interpreters.Interpreter, _interpreters.load_delegate
 
 
 class Engine:
@@ -25,7 +44,9 @@ class Engine:
     """
 
     name = NAME
-    version: str = ai_edge_litert.__version__
+    version = VERSION
+    may_block = False
+    """Whether a run may wait for another process; one that may is kept off the event loop."""
 
     def __init__(self, model_path: Path, threads: int | None = None) -> None:
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -38,11 +59,15 @@ class Engine:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"{NAME} {self.version} cannot load {self._path}: {error}") from error
-        inputs, outputs = _signature_indices(self._interpreter)
+        inputs, outputs = signature_names(self._interpreter)
         self.inputs, self._inputs = _specs(self._interpreter.get_input_details(), inputs)
         self.outputs, self._outputs = _specs(self._interpreter.get_output_details(), outputs)
         self._steps_over_batch = all(spec.shape[:1] == (1,) for spec in self.inputs)
         self._sizes = {spec.name: tuple(abs(n) for n in spec.shape) for spec in self.inputs}
+
+    def status(self) -> AcceleratorStatus | None:
+        """Nothing: this is the CPU. An AcceleratedEngine says more."""
+        return None
 
     @property
     def xnnpack(self) -> bool:
@@ -103,7 +128,7 @@ class Engine:
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _signature_indices(interpreter: Any) -> tuple[dict[int, str], dict[int, str]]:
+def signature_names(interpreter: Any) -> tuple[dict[int, str], dict[int, str]]:
     """Tensor index to public name, empty when the model has not exactly one signature."""
     signatures = list(interpreter._get_full_signature_list().values())
     if len(signatures) != 1:

@@ -55,7 +55,8 @@ class Interpreters:
             log.warning("no interpreter of %d threads: %s", cores, error)
 
     def _make(self, threads: int) -> Model:
-        return Model(self._template.bundle, threads)
+        template = self._template
+        return Model(template.bundle, threads, template.bounds, template.accelerate)
 
 
 def _fastest(model: Model) -> float:

@@ -1,9 +1,11 @@
 """The flow of a request: decode → preprocess → engine → postprocess → encode."""
 
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
 
+from twite.accelerators.engine import AcceleratedEngine
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import Bundle
 from twite.decode import Decoded, decode, decode_value, request_format
@@ -16,6 +18,8 @@ from twite.preprocess import preprocess
 from twite.quantized import dequantize, quantize
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
+Accelerate = Callable[[Engine], AcceleratedEngine]
+
 
 class Model:
     """A bundle in an engine, ready to answer; one owner at a time.
@@ -24,13 +28,19 @@ class Model:
     """
 
     def __init__(
-        self, bundle: Bundle, threads: int | None = None, bounds: Bounds = DEFAULT_BOUNDS
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+        accelerate: Accelerate | None = None,
     ) -> None:
         self.bundle = bundle
         self.bounds = bounds
-        self.engine = Engine(bundle.model_path, threads)
+        self.accelerate = accelerate
+        self.cpu = Engine(bundle.model_path, threads)
+        self.engine: Engine | AcceleratedEngine = accelerate(self.cpu) if accelerate else self.cpu
         self.manifest = bundle.manifest
-        _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
+        _check_tensors(self.cpu, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest, bounds)
         self._scene = bundle.scene()
         self._integers = _integer_features(self.manifest)
@@ -74,11 +84,14 @@ class Model:
 
         Features that come as the integers of a quantized input are prepared already.
         """
+        return self._infer(self.engine, tensors)
+
+    def _infer(self, engine: Engine | AcceleratedEngine, tensors: Tensors) -> Tensors:
         name, dtype = self._integers
         is_prepared = name in tensors and tensors[name].dtype == dtype
         how = self.manifest.preprocessing
         prepared = tensors if is_prepared else preprocess(tensors, how)
-        return self.engine.run(quantize(prepared, self.manifest.inputs))
+        return engine.run(quantize(prepared, self.manifest.inputs))
 
     def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
         """Raw outputs to the JSON document of an answer.
@@ -102,7 +115,7 @@ class Model:
         return postprocess(values, how, self.bundle.labels, scene=scene, top_k=top_k)
 
     def replay(self, most: int | None = None) -> float:
-        """Answer the golden samples one by one and compare; the fastest inference in seconds.
+        """Answer the golden samples on the CPU and compare; the fastest inference in seconds.
 
         most bounds how many, for another interpreter of a model that was verified in whole.
 
@@ -112,7 +125,8 @@ class Model:
         fastest = float("inf")
         for i in range(min(self.manifest.golden.count, most or self.manifest.golden.count)):
             start = perf_counter()
-            outputs = self.infer({name: array[i : i + 1] for name, array in inputs.items()})
+            sample = {name: array[i : i + 1] for name, array in inputs.items()}
+            outputs = self._infer(self.cpu, sample)
             fastest = min(fastest, perf_counter() - start)
             for name, tolerance in self.manifest.golden.tolerance.items():
                 _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)

@@ -103,7 +103,9 @@ class Pool:
         stages of the work raise. Cancelling drops what has not begun.
         """
         try:
-            if self.is_inline and work.size_bytes <= INLINE_BYTES:
+            # What an accelerator may answer never runs inline: its process could be slow or hang.
+            may_inline = self.is_inline and not self._model.engine.may_block
+            if may_inline and work.size_bytes <= INLINE_BYTES:
                 answer = self._inline(work)
             else:
                 answer = await self._wait(self._submit(work, deadline_s or self.limits.deadline_s))

@@ -1,11 +1,11 @@
 """The models that a server serves, by name and version."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Semaphore
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import MANIFEST, Bundle, load
@@ -14,6 +14,12 @@ from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Limits, Pool
 from twite.telemetry import Ledger, Snapshot
+
+if TYPE_CHECKING:
+    from twite.accelerators.acceleration import Acceleration
+
+FindAccelerator = Callable[[Bundle, int], "Acceleration | None"]
+"""What may run a bundle besides the CPU, given its threads there; None where nothing may."""
 
 
 class Served(NamedTuple):
@@ -41,6 +47,7 @@ class Repository:
         limits: Limits | None = None,
         ledger: Ledger | None = None,
         bounds: Bounds = DEFAULT_BOUNDS,
+        find_accelerator: FindAccelerator = lambda bundle, threads: None,
     ) -> None:
         self.models: tuple[Served, ...] = ()
         self.is_stopping = False
@@ -48,6 +55,8 @@ class Repository:
         self._limits = limits or Limits()
         self._ledger = ledger or Ledger()
         self._bounds = bounds
+        self._find_accelerator = find_accelerator
+        self._accelerations: list[Acceleration] = []
 
     @property
     def state(self) -> str:
@@ -73,12 +82,21 @@ class Repository:
         found: list[Served] = []
         for position, (name, bundle) in enumerate(zip(names, bundles, strict=True)):
             begin = perf_counter()
-            model = Model(bundle, threads or 1, self._bounds)
+            acceleration = self._find_accelerator(bundle, threads or cores)
+            if acceleration:
+                self._accelerations.append(acceleration)
+            accelerate = acceleration.engine if acceleration else None
+            model = Model(bundle, threads or 1, self._bounds, accelerate)
             limits = self._limits._replace(cores=cores, may_widen=threads is None)
             pool = Pool(model, limits, self._ledger.telemetry(position), gate)
             took_s = perf_counter() - begin
             found.append(Served(name, bundle.manifest.version, model, pool, took_s))
         self.models = tuple(found)
+
+    def accelerate(self) -> None:
+        """Begin to probe accelerators, now that the CPU serves."""
+        for acceleration in self._accelerations:
+            acceleration.begin()
 
     def find(self, name: str | None, version: str | None = None) -> Served:
         """The model of this name in this or the newest version, or the only one.
@@ -114,6 +132,8 @@ class Repository:
         self.is_stopping = True
 
     def close(self) -> None:
+        for acceleration in self._accelerations:
+            acceleration.close()
         for served in self.models:
             served.pool.close()
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from twite.errors import UsageError
 
+ENGINES = ("ai-edge-litert", "tflite-runtime")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("plain", "json")
 
@@ -21,6 +22,8 @@ class Settings(NamedTuple):
     false, so that load balancers can turn away; drain_timeout_s is what requests in flight get.
     queue is how many requests may wait for a model, deadline_s how long one may take, and batch the
     most samples of one inference, None to measure what gains. docs/operations.md has the others.
+    accelerator_probe_s is what every step of a probe may take, accelerator_call_s what an answer
+    may; every accelerator_check_every-th answer of an accelerator is compared with the CPU's.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +58,12 @@ class Settings(NamedTuple):
     tracing: bool = False
     color: bool = True
     playground: bool = True
+    accelerator: str = "auto"
+    accelerator_probe_s: float = 60.0
+    accelerator_call_s: float = 5.0
+    accelerator_check_every: int = 64
+    cache_dir: str | None = None
+    on_lambda: bool = False
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -69,6 +78,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         "access_log": _switch(environment, "ACCESS_LOG"),
         "api_keys": _words(environment, "API_KEY"),
         "cors_origins": _origins(environment),
+        "accelerator": _text(environment, "ACCELERATOR"),
+        "cache_dir": _cache_dir(environment),
+        "on_lambda": "AWS_LAMBDA_RUNTIME_API" in environment or None,
         **{name: _whole(environment, name.upper(), *span) for name, span in _COUNTS.items()},
         **{name: _seconds(environment, name.upper()) for name in _TIMES_S},
     }
@@ -109,6 +121,7 @@ _COUNTS = {
     "max_batch": (1, 1 << 30),
     "max_json_depth": (1, 900),
     "max_json_numbers": (1, 1 << 40),
+    "accelerator_check_every": (1, 1 << 30),
 }
 """Whole numbers, with the least and the most that each may be."""
 
@@ -120,11 +133,42 @@ _TIMES_S = (
     "send_timeout_s",
     "drain_pause_s",
     "drain_timeout_s",
+    "accelerator_probe_s",
+    "accelerator_call_s",
 )
 
 _LONGEST_S = 3600
 
 _CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
+
+
+def read_engine(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The engine that TWITE_ENGINE names, None for the first that is installed."""
+    name = _text(environment, "ENGINE")
+    if name in (None, "auto", *ENGINES):
+        return None if name == "auto" else name
+    raise UsageError(f"TWITE_ENGINE is '{name}'; it must be auto, {' or '.join(ENGINES)}")
+
+
+def read_library_path(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Where the dynamic linker looks before its own folders."""
+    return tuple(filter(None, environment.get("LD_LIBRARY_PATH", "").split(":")))
+
+
+def read_vulkan_drivers(environment: Mapping[str, str] = os.environ) -> tuple[str, ...] | None:
+    """The driver manifests that the user names, None where Vulkan looks in its own folders."""
+    named = environment.get("VK_DRIVER_FILES") or environment.get("VK_ICD_FILENAMES")
+    return tuple(filter(None, named.split(":"))) if named else None
+
+
+def _cache_dir(environment: Mapping[str, str]) -> str | None:
+    """Twite's own folder for what can be made again."""
+    if own := _text(environment, "CACHE_DIR"):
+        return own
+    if cache := environment.get("XDG_CACHE_HOME"):
+        return f"{cache}/twite"
+    home = environment.get("HOME")
+    return f"{home}/.cache/twite" if home else None
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

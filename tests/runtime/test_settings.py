@@ -1,7 +1,7 @@
 import pytest
 
 from twite.errors import UsageError
-from twite.settings import Settings, read_settings
+from twite.settings import Settings, read_engine, read_settings
 
 
 def test_defaults_without_an_environment() -> None:
@@ -22,6 +22,24 @@ def test_no_color_is_honoured() -> None:
     assert not read_settings({"NO_COLOR": "1"}).color
 
 
+def test_names_an_engine_or_leaves_it_open() -> None:
+    assert read_engine({}) is None
+    assert read_engine({"TWITE_ENGINE": "auto"}) is None
+    assert read_engine({"TWITE_ENGINE": "tflite-runtime"}) == "tflite-runtime"
+    with pytest.raises(UsageError, match="TWITE_ENGINE is 'tflite'; it must be auto, ai-edge"):
+        read_engine({"TWITE_ENGINE": "tflite"})
+
+
+def test_keeps_what_can_be_made_again_in_the_users_cache() -> None:
+    assert read_settings({"HOME": "/home/finch"}).cache_dir == "/home/finch/.cache/twite"
+    assert read_settings({"HOME": "/h", "XDG_CACHE_HOME": "/c"}).cache_dir == "/c/twite"
+    assert read_settings({"HOME": "/h", "TWITE_CACHE_DIR": "/own"}).cache_dir == "/own"
+
+
+def test_knows_aws_lambda() -> None:
+    assert read_settings({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}).on_lambda
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -30,6 +48,7 @@ def test_no_color_is_honoured() -> None:
         ("PORT", "-1"),
         ("TWITE_THREADS", "0"),
         ("TWITE_DRAIN_PAUSE_S", "nan"),
+        ("TWITE_ACCELERATOR_CHECK_EVERY", "0"),
         ("LOG_LEVEL", "loud"),
         ("TWITE_LOG_FORMAT", "xml"),
         ("TWITE_ACCESS_LOG", "yes"),

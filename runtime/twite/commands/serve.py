@@ -25,6 +25,11 @@ def register(commands: Commands) -> None:
     add("--deadline-s", type=float, help="time of a request (TWITE_DEADLINE_S, 30)")
     add("--batch", type=int, help="most samples of an inference (TWITE_BATCH, measured)")
     add(
+        "--accelerator",
+        metavar="auto|cpu|NAME[:key=value,…]",
+        help="what runs the models; `twite doctor` lists names (TWITE_ACCELERATOR, auto)",
+    )
+    add(
         "--no-playground",
         dest="playground",
         action="store_const",
@@ -41,6 +46,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     settings = with_options(settings, vars(options))
     if options.api_key_file:
         settings = settings._replace(api_keys=read_keys(options.api_key_file))
+    if settings.accelerator not in ("auto", "cpu"):
+        from twite.accelerators.catalogue import parse
+
+        parse(settings.accelerator)
     bundles = _bundles(options, settings)
     from twite.server.logs import log_to_stderr
 

@@ -6,7 +6,7 @@ Protocol's.
 
 import json
 
-from twite.repository import Repository
+from twite.repository import Repository, Served
 from twite.server.exchange import Answer, Endpoint, Request
 
 RETRY = (("retry-after", "1"),)
@@ -22,7 +22,7 @@ def health_endpoints(repository: Repository) -> dict[tuple[str, str], Endpoint]:
         body: dict[str, object] = {"status": repository.state}
         if repository.state != "ready":
             return Answer(503, json.dumps(body).encode(), headers=RETRY)
-        models = [{"model": each.name, "version": each.version} for each in repository.models]
+        models = [_entry(each) for each in repository.models]
         body |= models[0] if len(models) == 1 else {"models": models}
         return Answer(200, json.dumps(body).encode())
 
@@ -41,3 +41,9 @@ def health_endpoints(repository: Repository) -> dict[tuple[str, str], Endpoint]:
         ("GET", "/v2/health/live"): oip_live,
         ("GET", "/v2/health/ready"): oip_ready,
     }
+
+
+def _entry(served: Served) -> dict[str, object]:
+    entry: dict[str, object] = {"model": served.name, "version": served.version}
+    status = served.model.engine.status()
+    return entry | {"accelerator": status.table()} if status else entry

@@ -98,9 +98,38 @@ def _info(name: str, served: Served, numbers: Snapshot) -> Iterator[Sample]:
         "sha256": manifest.files[manifest.model].sha256,
         "quantization": manifest.quantization,
         "engine": f"{engine.name} {engine.version}",
-        "accelerator": "cpu",
+        "accelerator": _running(served) or "cpu",
     }
     yield name, {**_model(served), **facts}, 1
+
+
+def _running(served: Served) -> str | None:
+    """The accelerator that answers now."""
+    status = served.model.engine.status()
+    return status.name if status and status.state == "running" else None
+
+
+def _accelerator_start(name: str, served: Served, numbers: Snapshot) -> Iterator[Sample]:
+    status = served.model.engine.status()
+    if status and status.since is not None:
+        yield name, {**_model(served), "accelerator": status.name or ""}, status.since
+
+
+def _accelerator_state(name: str, served: Served, numbers: Snapshot) -> Iterator[Sample]:
+    if status := served.model.engine.status():
+        yield name, {**_model(served), "state": status.state}, 1
+
+
+def _accelerator_refused(name: str, served: Served, numbers: Snapshot) -> Iterator[Sample]:
+    if status := served.model.engine.status():
+        reasons = {refusal.name: refusal.reason for refusal in status.refused}
+        for refused, reason in reasons.items():
+            yield name, {**_model(served), "accelerator": refused, "reason": reason}, 1
+
+
+def _fallbacks(name: str, served: Served, numbers: Snapshot) -> Iterator[Sample]:
+    if status := served.model.engine.status():
+        yield name, _model(served), status.fallbacks
 
 
 FAMILIES = (
@@ -112,6 +141,25 @@ FAMILIES = (
     ("twite_waiting_requests", "gauge", "Requests that wait for an interpreter.", _waiting),
     ("twite_model_load_duration_seconds", "gauge", "Loading and verifying the model.", _load),
     ("twite_model_info", "gauge", "The model's file and what runs it.", _info),
+    ("twite_accelerator_state", "gauge", "1 for its state, in this process.", _accelerator_state),
+    (
+        "twite_accelerator_start_time_seconds",
+        "gauge",
+        "When the accelerator of this process began to run.",
+        _accelerator_start,
+    ),
+    (
+        "twite_accelerator_refused",
+        "gauge",
+        "1 for each accelerator that does not run the model here.",
+        _accelerator_refused,
+    ),
+    (
+        "twite_accelerator_fallbacks_total",
+        "counter",
+        "Requests that the CPU answered for a failing accelerator, in this process.",
+        _fallbacks,
+    ),
 )
 """Name, type, help and what gives the samples; the names are those of docs/operations.md."""
 

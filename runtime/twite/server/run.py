@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from twite.accelerators.presence import find_accelerator
 from twite.bounds import Bounds
 from twite.pool import Limits
 from twite.repository import Repository
@@ -63,6 +64,7 @@ def _repository(settings: Settings, worker: "Worker | None") -> Repository:
         limits=Limits(queue=settings.queue, deadline_s=deadline_s, batch=settings.batch),
         ledger=worker.ledger if worker else None,
         bounds=Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers),
+        find_accelerator=lambda bundle, threads: find_accelerator(bundle, settings, threads),
     )
 
 
@@ -104,6 +106,7 @@ def _load(served: Served) -> None:
     names = ", ".join(f"{each.name} {each.version}" for each in served.repository.models)
     log.info("golden samples agree, ready after %.0f ms", took_ms)
     log.info("serving %s on http://%s:%d, Ctrl-C ends", names, spell(host), port)
+    served.repository.accelerate()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
