@@ -49,6 +49,10 @@ DPkg::Use-Pty "false";
 EOF
 # The lists are fetched again after a day, or when the suites changed.
 if ! cmp -s "$folder/sources.list" "$folder/fetched" || [ -z "$(find "$folder/fetched" -mmin -1440)" ]; then
-    APT_CONFIG=$folder/apt.conf apt-get update -qq >&2
-    cp "$folder/sources.list" "$folder/fetched"
+    # A mirror in the middle of a change spoils one list; the packages of the others can be had.
+    if APT_CONFIG=$folder/apt.conf apt-get update -qq 2> "$folder/complaints"; then
+        cp "$folder/sources.list" "$folder/fetched"
+    else
+        echo "$0: warning: $(grep -m 1 '^E:' "$folder/complaints" | sed 's|[a-z]*://[^ ]*/dists/||')" >&2
+    fi
 fi
