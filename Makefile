@@ -32,8 +32,8 @@ lint: .venv/.made ## check style, types and the walls between modules
 format: .venv/.made ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet; $(BIN)/ruff format
 
-bench: $(EXAMPLES) ## measure throughput, start and memory beside a bare server and a bare script
-	$(BIN)/python bench/report.py
+bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
+	$(BIN)/python bench/report.py $(ROWS)
 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
@@ -44,6 +44,7 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
+	$(COMPILE) $(UPGRADE) locks/peers.in -o locks/peers.txt
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,32 +1,26 @@
-"""Measure Twite beside a bare server and a bare script in the same run, and print a table.
+"""Measure Twite beside bare servers, scripts and peers in the same run, and print a table.
 
-python bench/report.py, on Linux, with dist/digits and dist/iris built.
+python bench/report.py [NAME…], on Linux, with the examples' bundles in dist/. NAME is one of
+BENCHES; without one all are run.
 """
 
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from start import ROUNDS as START_ROUNDS
-from start import start
-from throughput import CONNECTIONS, ROUND_S, ROUNDS, loader, throughput
+from row import Row
 
 DIST = Path(__file__).parent.parent / "dist"
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    value: str
-    target: str
-    is_met: bool
+BENCHES = ("throughput", "start", "serving", "batches", "crowd")
+"""Modules beside this one with a function `rows(dist) -> list[Row]`."""
 
 
-def main() -> int:
+def main(names: list[str]) -> int:
     print(f"{cpu()}, {cores()} cores, Python {platform.python_version()}", flush=True)
-    rows = [throughput_row(), *start_rows()]
+    rows = [row for name in names or BENCHES for row in bench(name)]
     width = max(len(row.name) for row in rows)
     print(f"{'':{width}}  {'measured':>10}  {'target':>10}")
     for row in rows:
@@ -35,23 +29,11 @@ def main() -> int:
     return 0
 
 
-def throughput_row() -> Row:
-    twite, bare = throughput(DIST / "iris")
-    print(f"iris: {twite:,.0f} requests/s; bare ASGI app {bare:,.0f}")
-    print(f"  {loader()}, {CONNECTIONS} connections, median of {ROUNDS} rounds of {ROUND_S:.0f} s")
-    name = "requests/s of the bare ASGI app"
-    return Row(name, f"{twite / bare:.0%}", "≥ 60 %", twite / bare >= 0.6)
-
-
-def start_rows() -> list[Row]:
-    twite_s, bare_s, rss_mb = start(DIST / "digits")
-    print(f"digits: first right answer after {twite_s * 1000:.0f} ms; bare script ", end="")
-    print(f"{bare_s * 1000:.0f} ms\n  median of {START_ROUNDS} rounds")
-    ratio = twite_s / bare_s
-    return [
-        Row("start to the first answer × bare script", f"{ratio:.2f}", "≤ 1.60", ratio <= 1.6),
-        Row("RSS of the idle server with digits", f"{rss_mb:.0f} MB", "≤ 60 MB", rss_mb <= 60),
-    ]
+def bench(name: str) -> list[Row]:
+    if name not in BENCHES:
+        raise SystemExit(f"there is no benchmark '{name}'; there are {', '.join(BENCHES)}")
+    rows: list[Row] = import_module(name).rows(DIST)
+    return rows
 
 
 def cpu() -> str:
@@ -66,6 +48,6 @@ def cores() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -10,11 +10,22 @@ from statistics import median
 
 import numpy as np
 import numpy.typing as npt
+from row import Row, at_most
 from servers import environment, first_answer, free_port, running, twite_serve
 
 HERE = Path(__file__).parent
 ROUNDS = 9
 SETTLE_S = 2.0
+
+
+def rows(dist: Path) -> list[Row]:
+    twite_s, bare_s, rss = start(dist / "digits")
+    print(f"digits: first right answer after {twite_s * 1000:.0f} ms; bare script ", end="")
+    print(f"{bare_s * 1000:.0f} ms\n  median of {ROUNDS} rounds")
+    return [
+        at_most("start to the first answer × bare script", twite_s / bare_s, 1.6),
+        at_most("RSS of the idle server with digits", rss, 60, "MB", 0),
+    ]
 
 
 def start(bundle: Path) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from row import Row, at_least
 from servers import first_answer, free_port, running, twite_serve
 
 HERE = Path(__file__).parent
@@ -17,6 +18,13 @@ ROUND_S = 2.0
 ROUNDS = 7
 BODY = '{"features": [[5.1, 3.5, 0.2]]}'
 JSON = "application/json"
+
+
+def rows(dist: Path) -> list[Row]:
+    twite, bare = throughput(dist / "iris")
+    print(f"iris: {twite:,.0f} requests/s; bare ASGI app {bare:,.0f}")
+    print(f"  {loader()}, {CONNECTIONS} connections, median of {ROUNDS} rounds of {ROUND_S:.0f} s")
+    return [at_least("requests/s × bare ASGI app", twite / bare, 0.8)]
 
 
 def throughput(bundle: Path) -> tuple[float, float]:

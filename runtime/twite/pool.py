@@ -1,11 +1,23 @@
-"""Who computes a request, and when: inline on the event loop, or in the model's own thread."""
+"""Who computes a request, and when: inline on the event loop, or in a thread with an interpreter.
+
+A request waits in a bounded queue with a deadline. One that would wait longer than that is refused
+at once, one whose client went away is never computed, and what waits together may share an
+inference. An interpreter has one owner: the event loop for the inline one, else its own thread.
+"""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, NamedTuple, TypeVar
+from math import ceil
+from queue import Empty, SimpleQueue
+from threading import Semaphore, Thread
+from time import perf_counter
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from twite.batching import join, measure_batch, split
+from twite.errors import DeadlineExceeded, EngineError, QueueFull, TwiteError
+from twite.interpreters import Interpreters
 from twite.model import Model
+from twite.telemetry import Snapshot, Telemetry, snapshot
 from twite.tensors import Tensors
 
 T = TypeVar("T")
@@ -13,6 +25,9 @@ T = TypeVar("T")
 INLINE_S = 200e-6
 """A model that infers faster than this runs inline: a thread hop costs 0.1 ms and more."""
 INLINE_BYTES = 16 * 1024
+CLOSE_S = 2.0
+LATEST = 0.5
+"""The part of its deadline that a request may be expected to wait."""
 
 
 class Work(NamedTuple, Generic[T]):
@@ -27,35 +42,252 @@ class Work(NamedTuple, Generic[T]):
     size_bytes: int
 
 
+class Limits(NamedTuple):
+    """queue is how many requests may wait, deadline_s for how long.
+
+    cores is what the interpreters may use; may_widen lets one of them use all while it is alone.
+    batch is the most samples of one inference, None to measure what gains.
+    """
+
+    cores: int = 1
+    queue: int = 256
+    deadline_s: float = 30.0
+    batch: int | None = None
+    may_widen: bool = True
+
+
+class Job:
+    """A request in the queue; work is None once nobody wants the answer."""
+
+    __slots__ = ("deadline", "future", "submitted", "timer", "work")
+
+    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]", deadline_s: float) -> None:
+        self.work: Work[Any] | None = work
+        self.future = future
+        self.submitted = perf_counter()
+        self.deadline = self.submitted + deadline_s
+        self.timer: asyncio.TimerHandle | None = None
+
+
 class Pool:
     """The interpreters of one model.
 
-    One thread owns the interpreter. Inline work runs only while that thread has none, so that it
-    never has two owners.
+    The first one is verified here; others are made when requests wait, up to the limit. gate
+    bounds how many models of a server compute at once, over all their interpreters.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits | None = None,
+        telemetry: Telemetry | None = None,
+        gate: Semaphore | None = None,
+    ) -> None:
         """Replay the golden samples; raises VerificationFailed."""
+        self.telemetry = telemetry or Telemetry()
+        self.limits = limits = limits or Limits()
         self._model = model
-        self._is_fast = model.replay() < INLINE_S
+        self._gate = gate
+        self._service_s = model.replay()
+        self.is_inline = self._service_s < INLINE_S
+        self.batch = limits.batch or measure_batch(model, self._service_s)
+        self._size = max(1, limits.cores // model.engine.threads)
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads: list[Thread] = []
         self._pending = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="twite-model")
 
-    async def run(self, work: Work[T]) -> T:
-        """Compute work and return its answer."""
-        if self._is_fast and self._pending == 0 and work.size_bytes <= INLINE_BYTES:
-            return self._compute(work)
-        self._pending += 1
-        job = self._thread.submit(self._compute, work)
+    async def run(self, work: Work[T], deadline_s: float | None = None) -> T:
+        """Compute work and return its answer.
+
+        Raises QueueFull where it would wait too long, DeadlineExceeded where it did, and what the
+        stages of the work raise. Cancelling drops what has not begun.
+        """
+        try:
+            if self.is_inline and work.size_bytes <= INLINE_BYTES:
+                answer = self._inline(work)
+            else:
+                answer = await self._wait(self._submit(work, deadline_s or self.limits.deadline_s))
+        except TwiteError as error:
+            self.telemetry.request(error.status)
+            raise
+        except asyncio.CancelledError:
+            self.telemetry.request(499)
+            raise
+        except Exception:
+            self.telemetry.request(500)
+            raise
+        self.telemetry.request(200)
+        return answer
+
+    def _inline(self, work: Work[T]) -> T:
+        tensors = work.decode()
+        begin = perf_counter()
+        outputs = self._model.infer(tensors)
+        self.telemetry.inference(perf_counter() - begin, _count(tensors))
+        return work.answer(outputs)
+
+    def _submit(self, work: Work[Any], deadline_s: float) -> Job:
+        """Put work into the queue; raises QueueFull."""
+        running = min(self._pending, self._size)
+        waiting = self._pending - running
+        wait_s = (waiting + 1) * self._service_s / self._size
+        # The estimate lags behind when load rises: what is let in must make it all the same.
+        is_late = waiting > 0 and wait_s > LATEST * deadline_s
+        if waiting >= self.limits.queue or is_late:
+            raise QueueFull(
+                f"{waiting} requests wait already, about {wait_s:.2g} s of work; try again later"
+            )
         loop = asyncio.get_running_loop()
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finish, job))
-        return await asyncio.wrap_future(job)
+        job = Job(work, loop.create_future(), deadline_s)
+        job.timer = loop.call_later(deadline_s, self._expire, job)
+        self._pending += 1
+        self.telemetry.load(self._pending, waiting)
+        if self._pending > len(self._threads) < self._size:
+            self._grow(loop)
+        self._queue.put(job)
+        return job
 
-    def _compute(self, work: Work[T]) -> T:
-        return work.answer(self._model.infer(work.decode()))
+    async def _wait(self, job: Job) -> Any:
+        try:
+            return await job.future
+        finally:
+            if job.timer:
+                job.timer.cancel()
+            if job.work is not None:
+                job.work = None
+                self._pending -= 1
+                self.telemetry.load(self._pending, max(0, self._pending - len(self._threads)))
 
-    def _finish(self, job: "Future[T]") -> None:
-        self._pending -= 1
+    def _expire(self, job: Job) -> None:
+        """The deadline has passed: nobody waits any longer, whether it waits or is computed."""
+        if not job.future.done():
+            waited_s = perf_counter() - job.submitted
+            job.future.set_exception(
+                DeadlineExceeded(f"no answer within {waited_s:.3g} s; the server has more to do")
+            )
+
+    def _grow(self, loop: asyncio.AbstractEventLoop) -> None:
+        name = f"twite-model-{len(self._threads)}"
+        is_first = not self._threads
+        # The event loop owns the first interpreter of a model that runs inline.
+        narrow = self._model if is_first and not self.is_inline else None
+        may_widen = is_first and self.limits.may_widen and self.limits.cores > 1
+        own = Interpreters(self._model, narrow, may_widen=may_widen)
+        thread = Thread(target=self._serve, args=(loop, own), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self, loop: asyncio.AbstractEventLoop, own: Interpreters) -> None:
+        """A thread's work: own an interpreter, take what waits, compute and hand back."""
+        while (job := self._queue.get()) is not None:
+            jobs = [job, *self._more()]
+            outcomes: list[tuple[Job, object]] = []
+            wanted = [each for each in jobs if each.work and not each.future.done()]
+            if wanted:
+                try:
+                    outcomes = self._compute(own.choose(alone=self._pending == 1), wanted)
+                except Exception as error:
+                    outcomes = [(each, error) for each in wanted]
+            if outcomes and not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, outcomes)
+            if self._queue.empty():
+                own.widen(self.limits.cores)
+
+    def _more(self) -> list[Job]:
+        """What waits beside a job just taken: this thread's share of it, up to a batch."""
+        if self.batch == 1:
+            return []
+        share = ceil(self._queue.qsize() / len(self._threads))
+        found: list[Job] = []
+        while len(found) < min(share, self.batch - 1):
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            found.append(job)
+        return found
+
+    def _compute(self, model: Model, jobs: list[Job]) -> list[tuple[Job, object]]:
+        begin = perf_counter()
+        outcomes: list[tuple[Job, object]] = []
+        decoded: list[tuple[Job, Work[Any], Tensors]] = []
+        for job in jobs:
+            self.telemetry.queued(begin - job.submitted)
+            work = job.work
+            if work is None:
+                continue
+            try:
+                decoded.append((job, work, work.decode()))
+            except Exception as error:
+                outcomes.append((job, error))
+        outcomes += self._infer(model, decoded)
+        self._service_s += 0.1 * ((perf_counter() - begin) / len(jobs) - self._service_s)
+        return outcomes
+
+    def _infer(
+        self, model: Model, decoded: list[tuple[Job, Work[Any], Tensors]]
+    ) -> list[tuple[Job, object]]:
+        tensors = join([each for _, _, each in decoded]) if len(decoded) > 1 else None
+        if tensors is not None:
+            try:
+                outputs = split(self._run(model, tensors), [_count(t) for _, _, t in decoded])
+                pairs = zip(decoded, outputs, strict=True)
+                return [(job, _answer(work, found)) for (job, work, _), found in pairs]
+            except EngineError:
+                # One of them may have broken it for all: each gets its own answer or error.
+                pass
+        return [(job, self._alone(model, work, each)) for job, work, each in decoded]
+
+    def _alone(self, model: Model, work: Work[Any], tensors: Tensors) -> object:
+        try:
+            return work.answer(self._run(model, tensors))
+        except Exception as error:
+            return error
+
+    def _run(self, model: Model, tensors: Tensors) -> Tensors:
+        begin = perf_counter()
+        if self._gate is None:
+            outputs = model.infer(tensors)
+        else:
+            with self._gate:
+                outputs = model.infer(tensors)
+        self.telemetry.inference(perf_counter() - begin, _count(tensors))
+        return outputs
+
+    def telemetry_snapshot(self) -> Snapshot:
+        """This process' own numbers."""
+        return snapshot([self.telemetry.row])
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the threads; what still waits is not computed."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(CLOSE_S)
+
+
+def _settle(outcomes: list[tuple[Job, object]]) -> None:
+    for job, outcome in outcomes:
+        if job.future.done():
+            continue
+        if isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
+
+
+def _answer(work: Work[Any], outputs: Tensors) -> object:
+    try:
+        return work.answer(outputs)
+    except Exception as error:
+        return error
+
+
+def _count(tensors: Tensors) -> int:
+    """The samples of a request: the first dimension, 1 for a model without one."""
+    for array in tensors.values():
+        return len(array) if array.ndim else 1
+    return 1

@@ -1,31 +1,49 @@
 """The models that a server serves, by name and version."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Semaphore
+from time import perf_counter
 from typing import NamedTuple
 
-from twite.bundle import load
-from twite.errors import NotFound, NotReady, UsageError
+from twite.bundle import MANIFEST, Bundle, load
+from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
 from twite.model import Model
-from twite.pool import Pool
+from twite.pool import Limits, Pool
+from twite.telemetry import Ledger, Snapshot
 
 
 class Served(NamedTuple):
-    """A verified model and the interpreters that answer for it."""
+    """A verified model and the interpreters that answer for it; load_s is what both took."""
 
     name: str
     version: str
     model: Model
     pool: Pool
+    load_s: float
 
 
 class Repository:
-    """Every model of a server: loading, then ready, then stopping."""
+    """Every model of a server: loading, then ready, then stopping.
 
-    def __init__(self) -> None:
+    All models share the cores: each has an interpreter a core at most, and no more than one
+    inference a core runs at a time. ledger keeps the models' numbers, by position.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        limits: Limits | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.models: tuple[Served, ...] = ()
         self.is_stopping = False
+        self._name = name
+        self._limits = limits or Limits()
+        self._ledger = ledger or Ledger()
 
     @property
     def state(self) -> str:
@@ -34,32 +52,100 @@ class Repository:
         return "ready" if self.models else "loading"
 
     def load(self, paths: Sequence[Path], threads: int | None = None) -> None:
-        """Load and verify every bundle; raises BundleError, EngineError or VerificationFailed."""
+        """Load and verify every bundle; a folder of bundles stands for all in it.
+
+        threads is for one interpreter, None to decide here. Raises BundleError, EngineError,
+        VerificationFailed, or UsageError where two are the same model in the same version.
+        """
+        bundles = [load(path) for path in find_bundles(paths)]
+        if self._name and len(bundles) > 1:
+            raise UsageError(
+                f"the name '{self._name}' is for one bundle; {len(bundles)} are served"
+            )
+        names = [self._name or bundle.manifest.name for bundle in bundles]
+        _refuse_twice(names, bundles)
+        cores = usable_cores()
+        gate = Semaphore(cores) if len(bundles) > 1 else None
         found: list[Served] = []
-        for path in paths:
-            model = Model(load(path), threads)
-            manifest = model.manifest
-            if manifest.name in (served.name for served in found):
-                raise UsageError(f"two bundles are named '{manifest.name}'; serve one of them")
-            found.append(Served(manifest.name, manifest.version, model, Pool(model)))
+        for position, (name, bundle) in enumerate(zip(names, bundles, strict=True)):
+            begin = perf_counter()
+            model = Model(bundle, threads or 1)
+            limits = self._limits._replace(cores=cores, may_widen=threads is None)
+            pool = Pool(model, limits, self._ledger.telemetry(position), gate)
+            took_s = perf_counter() - begin
+            found.append(Served(name, bundle.manifest.version, model, pool, took_s))
         self.models = tuple(found)
 
     def find(self, name: str | None, version: str | None = None) -> Served:
-        """The model of this name, or the only one; raises NotReady or NotFound."""
+        """The model of this name in this or the newest version, or the only one.
+
+        Raises NotReady or NotFound.
+        """
         if not self.models:
             raise NotReady("the model is still loading; try again in a second")
         if name is None and len(self.models) == 1:
             return self.models[0]
-        names = [served.name for served in self.models]
+        names = sorted({served.name for served in self.models})
         if name is None:
-            raise NotFound(f"this server has the models {', '.join(names)}; name one in the path")
-        served = next((served for served in self.models if served.name == name), None)
-        if served is None:
+            if len(names) > 1:
+                raise NotFound(f"this server has the models {', '.join(names)}; name one of them")
+            name = names[0]
+        versions = [served for served in self.models if served.name == name]
+        if not versions:
             raise NotFound(f"there is no model '{name}'{suggestion(name[:60], names)}")
-        if version not in (None, served.version):
-            raise NotFound(f"model '{name}' has version {served.version}, not '{version}'")
-        return served
+        if version is None:
+            return max(versions, key=lambda served: _order(served.version))
+        for served in versions:
+            if served.version == version:
+                return served
+        known = ", ".join(served.version for served in versions)
+        raise NotFound(f"model '{name}' has version {known}, not '{version}'")
+
+    def snapshot(self, position: int) -> Snapshot:
+        """The numbers of the model at this position, over all processes of the server."""
+        return self._ledger.snapshot(position)
 
     def close(self) -> None:
         for served in self.models:
             served.pool.close()
+
+
+def find_bundles(paths: Sequence[Path]) -> list[Path]:
+    """Each path that is a bundle, and for a folder of bundles those in it, by name."""
+    return [bundle for path in paths for bundle in _bundles_in(path)]
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def _bundles_in(path: Path) -> Iterator[Path]:
+    if (path / MANIFEST).exists() or not path.is_dir():
+        yield path
+        return
+    # A name with a dot in front is a bundle that is just being written.
+    inside = sorted(manifest.parent for manifest in path.glob(f"[!.]*/{MANIFEST}"))
+    if not inside:
+        raise BundleError(
+            f"{path} has no {MANIFEST} and holds no bundles; name a folder that `twite build` wrote"
+        )
+    yield from inside
+
+
+def _refuse_twice(names: Sequence[str], bundles: Sequence[Bundle]) -> None:
+    seen: dict[tuple[str, str], Path] = {}
+    for name, bundle in zip(names, bundles, strict=True):
+        key = (name, bundle.manifest.version)
+        if key in seen:
+            raise UsageError(
+                f"{seen[key]} and {bundle.path} both are '{name}' version {key[1]}; serve one of "
+                "them, or build one with another name or version"
+            )
+        seen[key] = bundle.path
+
+
+def _order(version: str) -> tuple[tuple[int, str], ...]:
+    """'1.10' after '1.9': numbers by value, other parts by their letters."""
+    parts = version.replace("-", ".").split(".")
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)

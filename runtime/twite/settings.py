@@ -18,6 +18,8 @@ class Settings(NamedTuple):
 
     drain_pause_s is how long a server keeps answering after SIGTERM, with readiness already
     false, so that load balancers can turn away; drain_timeout_s is what requests in flight get.
+    queue is how many requests may wait for a model, deadline_s how long one may take, and batch the
+    most samples of one inference, None to measure what gains.
     """
 
     host: str = "127.0.0.1"
@@ -25,6 +27,10 @@ class Settings(NamedTuple):
     model_path: str | None = None
     log_level: str = "info"
     threads: int | None = None
+    model_name: str | None = None
+    queue: int = 256
+    deadline_s: float = 30.0
+    batch: int | None = None
     max_body_bytes: int = 16 * 1024 * 1024
     drain_pause_s: float = 0.0
     drain_timeout_s: float = 8.0
@@ -35,10 +41,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read every setting; raises UsageError that names the variable and its value."""
     readings = {
         "host": _text(environment, "HOST"),
-        "port": _whole(environment, "PORT", 0, 65535),
+        "port": _whole(environment, "PORT", *_BOUNDS["port"]),
         "model_path": _text(environment, "MODEL_PATH"),
         "log_level": _log_level(environment),
-        "threads": _whole(environment, "THREADS", 1, 1024),
+        "threads": _whole(environment, "THREADS", *_BOUNDS["threads"]),
+        "model_name": _text(environment, "MODEL_NAME"),
+        "queue": _whole(environment, "QUEUE", *_BOUNDS["queue"]),
+        "deadline_s": _seconds(environment, "DEADLINE_S"),
+        "batch": _whole(environment, "BATCH", 1, 1024),
         "max_body_bytes": _whole(environment, "MAX_BODY_BYTES", 1, 1 << 40),
         "drain_pause_s": _seconds(environment, "DRAIN_PAUSE_S"),
         "drain_timeout_s": _seconds(environment, "DRAIN_TIMEOUT_S"),
@@ -47,7 +57,32 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(**found, color=not environment.get("NO_COLOR"))
 
 
-_CONVENTIONAL = {"HOST", "PORT", "MODEL_PATH", "LOG_LEVEL"}
+def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """The settings with the flags of a command in their place; raises UsageError.
+
+    A flag has the name of its setting. None is a flag that was not given.
+    """
+    given = {
+        name: value
+        for name, value in options.items()
+        if name in Settings._fields and value is not None
+    }
+    for name, (least, most) in _BOUNDS.items():
+        if name in given and not least <= given[name] <= most:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} is {given[name]:g}; it must be {least} to {most}")
+    return settings._replace(**given)
+
+
+_BOUNDS = {
+    "port": (0, 65535),
+    "threads": (1, 1024),
+    "queue": (1, 1 << 20),
+    "batch": (1, 1024),
+    "deadline_s": (0, 3600),
+}
+
+_CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

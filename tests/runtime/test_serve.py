@@ -54,7 +54,7 @@ def test_a_model_is_found_by_name_and_version(bundles: Path) -> None:
     repository = Repository()
     repository.load([bundles / "iris", bundles / "digits"])
     assert repository.find("iris", "1").name == "iris"
-    with pytest.raises(NotFound, match="iris, digits; name one"):
+    with pytest.raises(NotFound, match="digits, iris; name one"):
         repository.find(None)
     with pytest.raises(NotFound, match="no model 'irsi'; did you mean 'iris'"):
         repository.find("irsi")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from twite.encode import encode_error
 from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError
@@ -53,7 +54,24 @@ class App:
 
 
 def make_app(repository: Repository) -> App:
-    return App({**health_endpoints(repository), ("POST", "/predict"): predict_endpoint(repository)})
+    return App(
+        {
+            **health_endpoints(repository),
+            ("POST", "/predict"): predict_endpoint(repository),
+            ("GET", "/metrics"): _later("twite.server.metrics", "metrics_endpoints", repository),
+        }
+    )
+
+
+def _later(module: str, make: str, repository: Repository) -> Endpoint:
+    """An endpoint whose module is imported at its first request: a start does not pay for it."""
+
+    async def endpoint(request: Request) -> Answer:
+        found = getattr(import_module(module), make)(repository)
+        answer: Answer = await found[request.method, request.path](request)
+        return answer
+
+    return endpoint
 
 
 def error_answer(error: TwiteError) -> Answer:

@@ -12,6 +12,7 @@ from time import monotonic
 from types import FrameType
 
 from twite.errors import UsageError
+from twite.pool import Limits
 from twite.repository import Repository
 from twite.server import lean_uvicorn
 from twite.server.app import make_app
@@ -28,7 +29,12 @@ def serve(bundles: Sequence[Path], settings: Settings) -> None:
     Liveness answers at once; readiness waits for the golden samples. Raises BundleError,
     VerificationFailed or EngineError when the bundle cannot be served.
     """
-    repository = Repository()
+    repository = Repository(
+        name=settings.model_name,
+        limits=Limits(
+            queue=settings.queue, deadline_s=settings.deadline_s or 3600.0, batch=settings.batch
+        ),
+    )
     config = Config(
         make_asgi(make_app(repository), settings.max_body_bytes),
         http="httptools",

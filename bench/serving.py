@@ -1,0 +1,131 @@
+"""A real classifier behind HTTP beside the same interpreters in a bare loop."""
+
+import io
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+from row import Row, at_least
+from servers import ask, environment, free_port, running, twite_serve
+from wrk import wrk
+
+from twite import Model, bundle
+from twite.manifest import TensorPostprocessing, TensorPreprocessing
+from twite.preprocess import preprocess
+
+HERE = Path(__file__).parent
+ROUNDS, ROUND_S, CONNECTIONS = 5, 4.0, 8
+OCTETS = "application/octet-stream"
+
+
+def rows(dist: Path) -> list[Row]:
+    return [picture_row(dist), tensor_row(dist)]
+
+
+def picture_row(dist: Path) -> Row:
+    """JPEG in, classes out, beside a loop that decodes, resizes and invokes."""
+    jpeg = photo()
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+        file.write(jpeg)
+        file.flush()
+        headers = {"Content-Type": "image/jpeg"}
+        served, raw = beside(dist / "imagenet", "/predict", jpeg, headers, [file.name])
+    print(f"EfficientNet-Lite0, {len(jpeg):,} bytes of JPEG: {served:.0f} a second, bare {raw:.0f}")
+    return at_least("pictures a second × a bare loop", served / raw, 0.93)
+
+
+def tensor_row(dist: Path) -> Row:
+    """602 kB of float32 in the binary extension of the Open Inference Protocol."""
+    path = tensor_bundle(dist)
+    spec = bundle.read_manifest(path).inputs[0]
+    shape = (1, *spec.shape[1:])
+    data = np.zeros(shape, spec.dtype).tobytes()
+    head = (
+        f'{{"inputs":[{{"name":"{spec.name}","shape":{list(shape)},"datatype":"FP32",'
+        f'"parameters":{{"binary_data_size":{len(data)}}}}}],'
+        '"parameters":{"binary_data_output":true}}'
+    ).encode()
+    headers = {"Content-Type": OCTETS, "Inference-Header-Content-Length": str(len(head))}
+    url = f"/v2/models/{bundle.read_manifest(path).name}/infer"
+    served, raw = beside(path, url, head + data, headers, [])
+    print(
+        f"EfficientNet-Lite0, {len(data):,} bytes of tensor: {served:.0f} a second, bare {raw:.0f}"
+    )
+    return at_least("binary tensors a second × a bare loop", served / raw, 0.85)
+
+
+def beside(
+    path: Path, url: str, body: bytes, headers: dict[str, str], picture: list[str]
+) -> tuple[float, float]:
+    """Requests a second of the server and inferences a second of the bare loop."""
+    port = free_port()
+    model = str(path / bundle.read_manifest(path).model)
+    loop = [sys.executable, str(HERE / "raw_loop.py"), model, "2", str(ROUND_S), *picture]
+
+    def raw() -> float:
+        pipe = subprocess.PIPE
+        done = subprocess.run(loop, env=environment(), check=True, stdout=pipe, text=True)
+        return float(done.stdout)
+
+    def served() -> float:
+        return wrk(port, url, body, headers, connections=CONNECTIONS, seconds=ROUND_S).rate
+
+    with running(twite_serve(path, port)) as process:
+        wait_until_ready(process, port)
+        return alternate([served, raw])
+
+
+def alternate(loads: list[Callable[[], float]]) -> tuple[float, float]:
+    """Medians of both, measured in turns after one round to warm up."""
+    rates: list[list[float]] = [[], []]
+    for i in range(ROUNDS + 1):
+        order = (0, 1) if i % 2 else (1, 0)
+        for number in order:
+            rate = loads[number]()
+            if i:
+                rates[number].append(rate)
+    return median(rates[0]), median(rates[1])
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Until /predict says that it does not understand an empty body."""
+    import time
+
+    while process.poll() is None and ask(port, b"{}", "application/json")[0] in (0, 503):
+        time.sleep(0.02)
+
+
+def tensor_bundle(dist: Path) -> Path:
+    """The classifier of dist/imagenet as one that takes and answers plain tensors."""
+    target = dist / "bench-tensors"
+    found = bundle.load(dist / "imagenet")
+    manifest = found.manifest
+    golden = preprocess(found.golden_inputs(), manifest.preprocessing)
+    contents = {name: (found.path / name).read_bytes() for name in manifest.files}
+    for name, array in golden.items():
+        contents[manifest.golden.inputs[name]] = bundle.npy(array)
+    contents = {name: content for name, content in contents.items() if name != "labels.txt"}
+    made = manifest._replace(
+        name="tensors",
+        preprocessing=TensorPreprocessing("tensors"),
+        postprocessing=TensorPostprocessing("tensors"),
+    )
+    bundle.write(target, made, contents, replace=True)
+    Model(bundle.load(target), 1).replay()
+    return target
+
+
+def photo() -> bytes:
+    """A JPEG of 600 x 400 with the detail of a photo, about 100 kB."""
+    rng = np.random.default_rng(1)
+    coarse = Image.fromarray(rng.integers(0, 256, (50, 75, 3), np.uint8))
+    smooth = np.asarray(coarse.resize((600, 400), Image.Resampling.BICUBIC), np.int16)
+    noisy = np.clip(smooth + rng.integers(-14, 15, smooth.shape), 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noisy).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
