@@ -1,6 +1,8 @@
 PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
+BUNDLE ?= dist/iris
+FUNCTION := .venv/.made .venvs/lambda/.made .venvs/sam/.made
 EXAMPLES := dist/digits/bundle.json dist/iris/bundle.json
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
 COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
@@ -9,16 +11,16 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures locks clean
+.PHONY: help env run test test-runtime lint format bench examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
 
 env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -40,17 +42,37 @@ examples: $(EXAMPLES) ## train and build the examples into dist/
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
 	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
 
+lambda-local: $(FUNCTION) $(BUNDLE)/bundle.json ## answer HTTP with the function in Lambda's emulator: BUNDLE=dist/iris PORT=8080
+	PYTHONPATH=runtime $(BIN)/python lambda/local.py $(BUNDLE) --port $(PORT)
+
+lambda-zip: .venv/.made $(BUNDLE)/bundle.json ## make dist/lambda-NAME.zip for Lambda's own Python: BUNDLE=dist/iris
+	$(BIN)/python tools/lambda_zip.py $(BUNDLE)
+
+lambda-deploy: $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
+	lambda/deploy.sh deploy $(BUNDLE)
+
+lambda-rollback: ## show which version the alias would go back to, and with CONFIRM=yes do it
+	lambda/deploy.sh rollback
+
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 	$(COMPILE) $(UPGRADE) locks/peers.in -o locks/peers.txt
+	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
+	$(COMPILE) $(UPGRADE) locks/sam.in -o locks/sam.txt
+	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
+	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra serve --extra image --extra json runtime/pyproject.toml locks/edge.in -o locks/edge.txt
+	$(COMPILE) $(UPGRADE) -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
+
+.venvs/%/.made: locks/%.txt tools/environment.sh
+	@tools/environment.sh $(@D) $(PYTHON) locks/$*.txt --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<

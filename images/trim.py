@@ -43,6 +43,9 @@ def package_rules(packages: Path, tables: Rules, variant: str) -> Rules:
     keep, drop = list(tables["keep"]), list(tables["drop"])
     for info in sorted(packages.glob("*.dist-info")):
         name = re.sub(r"[-_.]+", "-", info.name.split("-")[0]).lower()
+        if name in tables["unused"]:
+            drop.append(f"{info.name}/*")
+            continue
         if name not in tables:
             sys.exit(f"trim.py: {name} is locked and has no table in images/kept.toml; add one")
         table = tables[name]

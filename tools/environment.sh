@@ -36,5 +36,5 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-"${pip[@]}" --no-build-isolation "${@/#/--editable=}"
+[ $# -eq 0 ] || "${pip[@]}" --no-build-isolation "${@/#/--editable=}"
 touch "$folder/.made"

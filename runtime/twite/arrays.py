@@ -23,6 +23,8 @@ _SQUARED_LIMIT = {
 }
 _SMALL = 1024
 
+_NUMBERS, _LISTS = {int, float}, {list}
+
 # Beyond this a double may not be the whole number that was written.
 _EXACT_IN_DOUBLE = 2**53 - 1
 
@@ -103,6 +105,14 @@ def name_json(value: object) -> str:
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def only_numbers(value: object) -> bool:
+    """Whether nested lists hold whole numbers and fractions alone, a call for each list."""
+    if type(value) is list:
+        kinds = set(map(type, value))
+        return kinds <= _NUMBERS or (kinds == _LISTS and all(map(only_numbers, value)))
+    return type(value) in _NUMBERS
 
 
 def _dimensions(value: object) -> list[int]:

@@ -5,7 +5,7 @@ from time import perf_counter
 import numpy as np
 
 from twite.bundle import Bundle
-from twite.decode import Decoded, decode, request_format
+from twite.decode import Decoded, decode, decode_value, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
@@ -39,6 +39,10 @@ class Model:
         """The body's tensors; raises RequestError or below."""
         return decode(body, content_type, self._wanted)
 
+    def decode_value(self, value: object) -> Decoded:
+        """The tensors of JSON that is parsed already; raises RequestError or below."""
+        return decode_value(value, self._wanted)
+
     def warnings(self) -> list[str]:
         """What differs here from where the bundle was verified, a sentence each."""
         engine, found = self.engine, []
@@ -58,8 +62,12 @@ class Model:
 
     def answer(self, outputs: Tensors, *, is_batch: bool) -> bytes:
         """Raw outputs to the JSON document of an answer."""
+        return encode(self.prediction(outputs, is_batch=is_batch))
+
+    def prediction(self, outputs: Tensors, *, is_batch: bool) -> object:
+        """Raw outputs to what an answer holds, before it is JSON; it may have NaN."""
         prediction = postprocess(outputs, self.manifest.postprocessing, self.bundle.labels)
-        return encode(prediction if is_batch else _only(prediction))
+        return prediction if is_batch else _only(prediction)
 
     def replay(self, most: int | None = None) -> float:
         """Answer the golden samples one by one and compare; the fastest inference in seconds.
