@@ -1,4 +1,4 @@
-"""In the workshop of a Dockerfile: /system and /packages of $TARGETARCH, trimmed, to /out/system."""
+"""In a Dockerfile: /system and /packages of $TARGETARCH, trimmed, to /out/system."""
 
 import os
 import sys

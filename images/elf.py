@@ -9,7 +9,7 @@ PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 
 
 def needed(path: Path) -> list[str]:
-    """The file names of DT_NEEDED and, with its folders, of the program interpreter; [] when it is no ELF.
+    """The file names of DT_NEEDED and, with its folders, of the interpreter; [] when it is no ELF.
 
     Only little-endian files are read (System V ABI, chapters 4 and 5).
     """

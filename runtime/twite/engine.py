@@ -3,18 +3,24 @@
 The only module that imports an interpreter. One owner an engine: two threads must not share one.
 """
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
-import ai_edge_litert
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from twite.errors import EngineError
+from twite.processors import processors
 from twite.tensors import DType, Tensors, TensorSpec
 
-NAME = "ai-edge-litert"
+try:
+    import ai_edge_litert as package
+    from ai_edge_litert.interpreter import Interpreter
+except ModuleNotFoundError:
+    # Where the first engine has no wheel: 32-bit ARM.
+    import tflite_runtime as package
+    from tflite_runtime.interpreter import Interpreter
+
+NAME = package.__name__.replace("_", "-")
 
 
 class Engine:
@@ -25,10 +31,10 @@ class Engine:
     """
 
     name = NAME
-    version: str = ai_edge_litert.__version__
+    version: str = package.__version__
 
     def __init__(self, model_path: Path, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or processors()
         self._path = model_path
         self._load()
 

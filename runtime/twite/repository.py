@@ -1,6 +1,5 @@
 """The models that a server serves, by name and version."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Semaphore
@@ -12,6 +11,7 @@ from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Limits, Pool
+from twite.processors import processors
 from twite.telemetry import Ledger, Snapshot
 
 
@@ -117,7 +117,7 @@ def find_bundles(paths: Sequence[Path]) -> list[Path]:
 
 def usable_cores() -> int:
     """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
+    return processors()
 
 
 def _bundles_in(path: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import warnings
+from pathlib import Path
 
 FOLDERS = [path for path in sys.path if path.startswith("/usr")]
 INNER = ("__pycache__", "lib-dynload", ".libs", "-info", "dist-packages")
@@ -13,8 +14,7 @@ def modules(folder: str) -> list[str]:
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.endswith(INNER)]
-        inside = os.path.relpath(parent, folder)
-        package = [] if inside == "." else inside.split(os.sep)
+        package = list(Path(parent).relative_to(folder).parts)
         for file in files:
             stem = file.split(".")[0]
             if file.endswith((".py", ".so")) and not file.startswith("lib") and stem != "__main__":
