@@ -15,7 +15,9 @@ variable "REVISION" { default = "" }
 function "contexts" {
   params = [kind]
   result = merge(
-    CONTEXTS == "" ? {} : { debian = "images", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages" },
+    CONTEXTS == "" ? {} : {
+    debian = "images", emulator = "${CONTEXTS}/emulator", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages",
+    },
     BUNDLE == "" ? {} : { bundle = BUNDLE },
     ACCELERATOR == "" ? {} : { accelerator = ACCELERATOR },
   )
@@ -85,4 +87,45 @@ target "edge-jetson" {
   contexts  = contexts("jetson")
   target    = BUNDLE == "" ? "edge-jetson" : "edge-jetson-bundle"
   tags      = tag("edge-jetson")
+}
+
+# Lambda takes one architecture a tag.
+group "lambda" { targets = ["lambda-arm64", "lambda-amd64"] }
+
+target "function" {
+  inherits   = ["image"]
+  dockerfile = "Dockerfile.lambda"
+  contexts   = contexts("lambda")
+  target     = "lambda"
+}
+
+target "lambda-arm64" {
+  inherits  = ["function"]
+  platforms = ["linux/arm64"]
+  tags      = ["${REGISTRY}/lambda:${VERSION}-arm64"]
+}
+
+target "lambda-amd64" {
+  inherits  = ["function"]
+  platforms = ["linux/amd64"]
+  tags      = ["${REGISTRY}/lambda:${VERSION}-amd64"]
+}
+
+# With the emulator inside, for this machine: docker run -p 9000:8080.
+target "lambda-emulated" {
+  inherits = ["function"]
+  target   = "emulated"
+  tags     = ["${REGISTRY}/lambda-emulated:${VERSION}"]
+}
+
+target "lambda-emulated-arm64" {
+  inherits  = ["lambda-emulated"]
+  platforms = ["linux/arm64"]
+  tags      = ["${REGISTRY}/lambda-emulated:${VERSION}-arm64"]
+}
+
+target "lambda-sam" {
+  inherits = ["function"]
+  target   = "sam"
+  tags     = ["${REGISTRY}/lambda-sam:${VERSION}"]
 }

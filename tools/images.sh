@@ -9,6 +9,10 @@ if [ -n "${BUNDLE:-}" ] && [ ! -e "$BUNDLE/bundle.json" ]; then
     echo "images.sh: $BUNDLE is no bundle: it has no bundle.json; \`twite build RECIPE -o $BUNDLE\` makes one" >&2
     exit 2
 fi
+if [[ " $* " == *" lambda"* ]] && [ -z "${BUNDLE:-}" ]; then
+    echo "images.sh: a function's image holds its bundle: BUNDLE=dist/digits …" >&2
+    exit 2
+fi
 tools/docker.sh start
 eval "$(tools/docker.sh env)"
 
@@ -28,6 +32,11 @@ fetch() {
     done
 }
 
+fetch_emulator() {
+    [ -e .docker/contexts/emulator/emulator/links/sh ] && return
+    CACHE=.docker/cache PYTHON=.venv/bin/python images/fetch.sh emulator .docker/contexts/emulator all lambda
+}
+
 # A private docker has no registry to pull from.
 : "${CONTEXTS:=$([[ ${DOCKER_HOST:-} == *twite-docker* ]] && echo yes)}"
 if [ "$CONTEXTS" = yes ]; then
@@ -38,7 +47,7 @@ if [ "$CONTEXTS" = yes ]; then
         edge-edgetpu | edge-gpu) fetch "${target#edge-}" amd64 arm64 ;;
         edge-jetson) fetch jetson amd64 arm64 ;;
         everything) fetch cpu amd64 arm64 arm; for variant in edgetpu gpu jetson; do fetch $variant amd64 arm64; done ;;
-        lambda*) fetch lambda amd64 arm64 ;;
+        lambda*) fetch lambda amd64 arm64 && fetch_emulator ;;
         esac
     done
     CONTEXTS=$PWD/.docker/contexts
