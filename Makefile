@@ -11,7 +11,8 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
+.PHONY: help env run test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback \
+    lambda-image lambda-run lambda-sam edge-images edge-install locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -37,6 +38,8 @@ format: .venv/.made ## format the code and mend what can be mended
 bench: $(EXAMPLES) ## measure beside bare servers and scripts; ROWS="start …" for some alone
 	$(BIN)/python bench/report.py $(ROWS)
 
+peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the servers that bench ROWS=compare measures
+
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
@@ -58,12 +61,12 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
-	$(COMPILE) $(UPGRADE) locks/peers.in -o locks/peers.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
 	$(COMPILE) $(UPGRADE) locks/sam.in -o locks/sam.txt
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra serve --extra image --extra json runtime/pyproject.toml locks/edge.in -o locks/edge.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
+	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -72,7 +75,7 @@ clean: ## remove everything that was made here
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build
 
 .venvs/%/.made: locks/%.txt tools/environment.sh
-	@tools/environment.sh $(@D) $(PYTHON) locks/$*.txt --
+	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<

@@ -17,6 +17,9 @@ DIST = Path(__file__).parent.parent / "dist"
 BENCHES = ("throughput", "start", "serving", "batches", "crowd")
 """Modules beside this one with a function `rows(dist) -> list[Row]`."""
 
+LONG = ("soak", "compare")
+"""Run only by name: ten minutes, and servers that are not ours."""
+
 
 def main(names: list[str]) -> int:
     print(f"{cpu()}, {cores()} cores, Python {platform.python_version()}", flush=True)
@@ -30,8 +33,8 @@ def main(names: list[str]) -> int:
 
 
 def bench(name: str) -> list[Row]:
-    if name not in BENCHES:
-        raise SystemExit(f"there is no benchmark '{name}'; there are {', '.join(BENCHES)}")
+    if name not in BENCHES + LONG:
+        raise SystemExit(f"there is no benchmark '{name}'; there are {', '.join(BENCHES + LONG)}")
     rows: list[Row] = import_module(name).rows(DIST)
     return rows
 

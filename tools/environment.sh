@@ -36,5 +36,5 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-[ $# -eq 0 ] || "${pip[@]}" --no-build-isolation "${@/#/--editable=}"
+[ $# = 0 ] || "${pip[@]}" --no-build-isolation "${@/#/--editable=}"
 touch "$folder/.made"
