@@ -51,11 +51,11 @@ lambda-local: $(FUNCTION) $(BUNDLE)/bundle.json ## answer HTTP with the function
 lambda-zip: .venv/.made $(BUNDLE)/bundle.json ## make dist/lambda-NAME.zip for Lambda's own Python: BUNDLE=dist/iris
 	$(BIN)/python tools/lambda_zip.py $(BUNDLE)
 
-lambda-deploy: $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
-	lambda/deploy.sh deploy $(BUNDLE)
+lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
+	.venvs/sam/bin/python lambda/deploy.py deploy $(BUNDLE)
 
-lambda-rollback: ## show which version the alias would go back to, and with CONFIRM=yes do it
-	lambda/deploy.sh rollback
+lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
+	.venvs/sam/bin/python lambda/deploy.py rollback $(BUNDLE)
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt

@@ -55,7 +55,7 @@ def emulator(
     handler: str = "entry.handler",
     python: Path = PYTHON,
     folder: Path | None = None,
-    log: IO[bytes] | None = None,
+    log: IO[bytes] | int | None = None,
 ) -> Iterator[Emulator]:
     """The function in the emulator, with all its processes ended when the block is left.
 

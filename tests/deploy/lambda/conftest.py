@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud import Cloud, running
 from emulated import Function, started
 
 Start = Callable[..., Function]
@@ -35,3 +36,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(started(tmp_path / "log", settings, **more))
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running(tmp_path_factory.mktemp("moto") / "log") as cloud:
+        yield cloud

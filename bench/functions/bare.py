@@ -1,0 +1,18 @@
+"""The bare script that the function's start is measured against.
+
+python bench/functions/bare.py MODEL: imports what the function runs on, loads and predicts once.
+"""
+
+import sys
+
+import awslambdaric.bootstrap  # noqa: F401
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+interpreter = Interpreter(sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+detail = interpreter.get_input_details()[0]
+interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+interpreter.invoke()
+answer = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+print(answer.shape, flush=True)
