@@ -21,7 +21,7 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) $(FUNCTION) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) .venvs/containers/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -57,6 +57,12 @@ lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be depl
 lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
 	.venvs/sam/bin/python lambda/deploy.py rollback $(BUNDLE)
 
+lambda-image: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) tools/images.sh lambda ## make the function's images, arm64 and amd64: BUNDLE=dist/iris
+lambda-run: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh run ## answer events with the function's image in Lambda's emulator on PORT
+lambda-sam: .venvs/sam/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh sam ## answer HTTP with the function's image in `sam local start-api` on PORT
+edge-images: .venv/.made ; BUNDLE=$(if $(filter file,$(origin BUNDLE)),,$(BUNDLE)) tools/images.sh edge edge-armv7 ## make the images of boards; BUNDLE=dist/digits puts it inside
+edge-install: ; edge/install.sh $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE)) ## install the server as a systemd service: BUNDLE=dist/digits
+
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
@@ -66,7 +72,7 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra serve --extra image --extra json runtime/pyproject.toml locks/edge.in -o locks/edge.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
-	for name in peers mlserver; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
+	for name in peers mlserver containers; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
