@@ -53,7 +53,7 @@ class InTurn(Pool):
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], deadline_s: float | None = None) -> T:
         return work.answer(self._inference.run(work.decode()))
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Gateway:
     def __init__(self, inference: Inference, telemetry: Telemetry, settings: Settings) -> None:
         model, repository = inference.model, Repository()
         manifest = model.manifest
-        served = Served(manifest.name, manifest.version, model, InTurn(inference))
+        served = Served(manifest.name, manifest.version, model, InTurn(inference), 0.0)
         repository.models = (served,)
         self._app = make_app(repository)
         self._model_path = f"/v2/models/{manifest.name}/infer"

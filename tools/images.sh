@@ -23,7 +23,7 @@ fetch() {
     for kind in system packages; do
         parent=.docker/contexts/$variant/$kind
         for architecture; do
-            inputs=$(cat images/{fetch,system,packages,apt}.sh locks/*.txt | cksum)
+            inputs=$(cat images/{fetch,system,packages,apt}.sh locks/{edge,edge-arm,lambda,emulator}.txt | cksum)
             [ "$(cat "$parent/$architecture.made" 2> /dev/null)" = "$inputs" ] && continue
             mkdir -p "$parent" .docker/cache
             CACHE=.docker/cache PYTHON=.venv/bin/python images/fetch.sh "$kind" "$parent" "$architecture" "$variant"
