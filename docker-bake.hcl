@@ -37,7 +37,8 @@ target "image" {
   target     = BUNDLE == "" ? "edge" : "edge-bundle"
   # Attestations would wrap each image in an index of its own, with times in it.
   attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
-  args = { SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH }
+  output = ["type=image,oci-mediatypes=true"]
+  args   = { SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH }
   labels = {
     "org.opencontainers.image.title"       = "twite"
     "org.opencontainers.image.description" = "Serves verified TFLite bundles"

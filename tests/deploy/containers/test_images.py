@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from containers import BUNDLE, ROOT, Docker, Images, bake, fetch, tool
+from sizes import saved_sizes_mb
 
 CEILINGS_MB = {
     ("edge", "amd64"): (110, 37.5),
@@ -40,60 +41,19 @@ def test_one_tag_has_both_architectures(images: Images, registry: str) -> None:
     assert index["annotations"]["org.opencontainers.image.title"] == "twite"
 
 
-def saved(docker: Docker, image: str, folder: Path) -> Path:
-    archive = folder / "image.tar"
-    docker("save", "--output", str(archive), image)
-    return archive
-
-
 @pytest.mark.parametrize(("target", "architecture"), CEILINGS_MB)
 def test_an_image_stays_below_its_ceiling(
-    target: str, architecture: str, images: Images, docker: Docker, tmp_path: Path
+    target: str, architecture: str, images: Images, docker: Docker
 ) -> None:
     name = {
         "edge": images.edge,
         "edge-armv7": images.armv7,
         "lambda": images.lambda_arm64 if architecture == "arm64" else images.lambda_amd64,
     }[target]
-    with tarfile.open(saved(docker, name, tmp_path)) as archive:
-        packed, unpacked = size_mb(archive, architecture)
+    packed, unpacked = saved_sizes_mb(name, architecture, docker.environment)
     most_unpacked, most_packed = CEILINGS_MB[target, architecture]
     assert unpacked <= most_unpacked
     assert packed <= most_packed
-
-
-def size_mb(archive: tarfile.TarFile, architecture: str) -> tuple[float, float]:
-    """Gzipped size by the manifest, and the size of the files in its layers, in 10^6 bytes."""
-
-    def read(digest: str) -> bytes:
-        member = archive.extractfile(f"blobs/sha256/{digest.removeprefix('sha256:')}")
-        assert member
-        return member.read()
-
-    index = archive.extractfile("index.json")
-    assert index
-    for layers in manifests(json.loads(index.read()), read, architecture):
-        packed = sum(layer["size"] for layer in layers)
-        unpacked = 0
-        for layer in layers:
-            blob = archive.extractfile(f"blobs/sha256/{layer['digest'].removeprefix('sha256:')}")
-            with tarfile.open(fileobj=blob, mode="r|gz") as files:
-                unpacked += sum(file.size for file in files)
-        return packed / 1e6, unpacked / 1e6
-    raise AssertionError(f"no {architecture} in the archive")
-
-
-def manifests(index, read, architecture):  # type: ignore[no-untyped-def]
-    """Layers of every manifest of the architecture, however deep the index nests."""
-    for each in index["manifests"]:
-        try:
-            content = json.loads(read(each["digest"]))
-        except KeyError:
-            continue  # The archive leaves out platforms that are not here.
-        if "manifests" in content:
-            yield from manifests(content, read, architecture)
-        elif json.loads(read(content["config"]["digest"]))["architecture"] == architecture:
-            yield content["layers"]
 
 
 @pytest.mark.parametrize("which", ["edge", "armv7", "lambda_amd64"])
