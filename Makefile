@@ -11,8 +11,7 @@ COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback \
-    lambda-image lambda-run lambda-sam edge-images edge-install locks clean
+.PHONY: help env run test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback lambda-image lambda-run lambda-sam edge-images edge-install locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -75,7 +74,7 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	for name in peers mlserver containers; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	tools/docker.sh stop; rm -rf .docker .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build

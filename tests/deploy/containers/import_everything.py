@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 UNUSED = ("uvicorn", "httptools", "uvloop")
-"""What serves HTTP; the function's image has no server of its own, so no module needs them there."""
+"""What serves HTTP: the function has no server of its own."""
 
 FOLDERS = [path for path in sys.path if path.startswith("/usr")]
 INNER = ("__pycache__", "lib-dynload", ".libs", "-info", "dist-packages")
