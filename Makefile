@@ -20,7 +20,7 @@ env: .venv/.made ## make the development environment in .venv
 run: dist/digits/bundle.json ## train, build and serve the digits example on port $(PORT)
 	$(BIN)/twite serve dist/digits --port $(PORT)
 
-test: lint $(EXAMPLES) $(FUNCTION) .venvs/containers/.made ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) .venvs/containers/.made .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -42,20 +42,16 @@ peers: .venvs/peers/.made .venvs/mlserver/.made ## make the environments of the 
 examples: $(EXAMPLES) ## train and build the examples into dist/
 
 fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
-	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force || exit; done
+	for name in digits iris; do $(BIN)/twite build examples/$$name/recipe.toml -o tests/runtime/bundles/$$name --force --trust-pickle || exit; done
 
 lambda-local: $(FUNCTION) $(BUNDLE)/bundle.json ## answer HTTP with the function in Lambda's emulator: BUNDLE=dist/iris PORT=8080
 	PYTHONPATH=runtime $(BIN)/python lambda/local.py $(BUNDLE) --port $(PORT)
-
 lambda-zip: .venv/.made $(BUNDLE)/bundle.json ## make dist/lambda-NAME.zip for Lambda's own Python: BUNDLE=dist/iris
 	$(BIN)/python tools/lambda_zip.py $(BUNDLE)
-
 lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
 	.venvs/sam/bin/python lambda/deploy.py deploy $(BUNDLE)
-
 lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
 	.venvs/sam/bin/python lambda/deploy.py rollback $(BUNDLE)
-
 lambda-image: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) tools/images.sh lambda ## make the function's images, arm64 and amd64: BUNDLE=dist/iris
 lambda-run: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh run ## answer events with the function's image in Lambda's emulator on PORT
 lambda-sam: .venvs/sam/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh sam ## answer HTTP with the function's image in `sam local start-api` on PORT
@@ -69,9 +65,10 @@ locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer re
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
 	$(COMPILE) $(UPGRADE) locks/sam.in -o locks/sam.txt
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
-	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra serve --extra image --extra json runtime/pyproject.toml locks/edge.in -o locks/edge.txt
+	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra serve --extra image --extra json runtime/pyproject.toml -o locks/edge.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
 	for name in peers mlserver containers; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
+	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
 
 clean: ## remove everything that was made here
 	tools/docker.sh stop; rm -rf .docker .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -82,8 +79,11 @@ clean: ## remove everything that was made here
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
+.venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
+	@$(BIN)/python tools/onnx_environment.py
+
 examples/%/trained/evaluation.npz: examples/%/train.py | .venv/.made
 	$(BIN)/python $<
 
 dist/%/bundle.json: examples/%/recipe.toml examples/%/trained/evaluation.npz $(BUILDER) | .venv/.made
-	$(BIN)/twite build $< -o $(@D) --force
+	$(BIN)/twite build $< -o $(@D) --force --trust-pickle

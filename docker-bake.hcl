@@ -28,6 +28,16 @@ function "tag" {
   result = ["${REGISTRY}/${name}:${VERSION}"]
 }
 
+function "notes" {
+  params = [kind]
+  result = join(",", [
+    "annotation-${kind}.org.opencontainers.image.title=twite",
+    "annotation-${kind}.org.opencontainers.image.description=Serves verified TFLite bundles",
+    "annotation-${kind}.org.opencontainers.image.version=${VERSION}",
+    "annotation-${kind}.org.opencontainers.image.licenses=Apache-2.0",
+  ])
+}
+
 group "default" { targets = ["edge"] }
 group "everything" { targets = ["edge", "edge-armv7", "edge-edgetpu", "edge-gpu", "edge-jetson"] }
 
@@ -37,7 +47,7 @@ target "image" {
   target     = BUNDLE == "" ? "edge" : "edge-bundle"
   # Attestations would wrap each image in an index of its own, with times in it.
   attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
-  output = ["type=image,oci-mediatypes=true"]
+  output = ["type=image,oci-mediatypes=true,${notes("manifest")}"]
   args   = { SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH }
   labels = {
     "org.opencontainers.image.title"       = "twite"
@@ -46,17 +56,12 @@ target "image" {
     "org.opencontainers.image.revision"    = REVISION
     "org.opencontainers.image.licenses"    = "Apache-2.0"
   }
-  annotations = [
-    "index,manifest:org.opencontainers.image.title=twite",
-    "index,manifest:org.opencontainers.image.description=Serves verified TFLite bundles",
-    "index,manifest:org.opencontainers.image.version=${VERSION}",
-    "index,manifest:org.opencontainers.image.licenses=Apache-2.0",
-  ]
 }
 
 target "edge" {
   inherits  = ["image"]
   platforms = ["linux/arm64", "linux/amd64"]
+  output    = ["type=image,oci-mediatypes=true,${notes("index")},${notes("manifest")}"]
   tags      = tag("edge")
 }
 

@@ -14,7 +14,7 @@ from row import Row
 
 DIST = Path(__file__).parent.parent / "dist"
 
-BENCHES = ("throughput", "start", "serving", "batches", "crowd", "images")
+BENCHES = ("throughput", "latency", "start", "serving", "batches", "crowd", "images")
 """Modules beside this one with a function `rows(dist) -> list[Row]`."""
 
 LONG = ("soak", "compare")

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -29,6 +31,19 @@ def rows(dist: Path) -> list[Row]:
 
 def throughput(bundle: Path) -> tuple[float, float]:
     """Median requests a second of twite and of the bare app, in alternating rounds."""
+    with both_running(bundle) as ports:
+        rates: dict[int, list[float]] = {port: [] for port in ports}
+        for port in ports:
+            load(port, WARM_UP_S)
+        for i in range(ROUNDS):
+            for port in ports if i % 2 else reversed(ports):
+                rates[port].append(load(port, ROUND_S))
+    return median(rates[ports[0]]), median(rates[ports[1]])
+
+
+@contextmanager
+def both_running(bundle: Path) -> Iterator[tuple[int, int]]:
+    """The ports of twite and of the bare app, which give the same answer."""
     ports = free_port(), free_port()
     bare_app = [sys.executable, str(HERE / "bare_asgi.py"), str(bundle), str(ports[1])]
     with running(twite_serve(bundle, ports[0])) as twite, running(bare_app) as bare:
@@ -38,13 +53,7 @@ def throughput(bundle: Path) -> tuple[float, float]:
         ]
         if answers[0] != answers[1]:
             raise SystemExit(f"twite answers {answers[0]!r}, the bare app {answers[1]!r}")
-        rates: dict[int, list[float]] = {port: [] for port in ports}
-        for port in ports:
-            load(port, WARM_UP_S)
-        for i in range(ROUNDS):
-            for port in ports if i % 2 else reversed(ports):
-                rates[port].append(load(port, ROUND_S))
-    return median(rates[ports[0]]), median(rates[ports[1]])
+        yield ports
 
 
 def loader() -> str:

@@ -6,6 +6,7 @@ Nothing here depends on the time, the place or the speed of the machine.
 import hashlib
 import platform
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,27 +22,48 @@ from twite.manifest import (
     Scalar,
 )
 from twite.tensors import Tensors
+from twite_build.conversion import Conversion
 from twite_build.ladder import Winner
 from twite_build.recipe import LABELS, RecipeFile
 from twite_build.reference import Reference
 from twite_build.report import Report, to_html, to_json
+from twite_build.sources import Origin
 from twite_build.verify import Verdict, tolerance
 
 MODEL = "model.tflite"
 
 
-def provenance(file: RecipeFile, tools: dict[str, str]) -> Provenance:
-    source = file.recipe.source.file
-    # Only what the recipe says: an absolute path is about one machine.
-    name = Path(source).name if Path(source).is_absolute() else Path(source).as_posix()
+def provenance(
+    file: RecipeFile, origin: Origin, source: Conversion, read: Mapping[str, Path]
+) -> Provenance:
+    """read are the files beside the source, by the recipe's names for them."""
     own = {
         "twite": twite.__version__,
         "twite-build": twite_build.__version__,
         "litert-quantizer": version("litert-quantizer"),
         "numpy": version("numpy"),
     }
-    digest = hashlib.sha256(file.resolve(source).read_bytes()).hexdigest()
-    return Provenance(name, digest, file.sha256, {**own, **tools})
+    files = {_named(name): _sha256(path) for name, path in read.items() if path.is_file()}
+    trust = " --trust-pickle" if origin.kind == "sklearn" else ""
+    return Provenance(
+        source=_named(file.recipe.source.file),
+        source_sha256=origin.sha256,
+        recipe_sha256=file.sha256,
+        tools={**own, **source.tools},
+        kind=origin.kind,
+        command=f"twite build {file.path.name}{trust}",
+        files={**files, **source.files},
+        notes=source.notes,
+    )
+
+
+def _named(name: str) -> str:
+    """Only what the recipe says: an absolute path is about one machine."""
+    return Path(name).name if Path(name).is_absolute() else Path(name).as_posix()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def manifest(

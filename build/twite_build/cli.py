@@ -21,12 +21,31 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document; progress goes to stderr"
     )
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="load a pickled source (.joblib, .pkl), which runs the code in it",
+    )
+    parser.add_argument(
+        "--timeout", type=_positive, metavar="SECONDS", help="end a conversion that takes longer"
+    )
+    parser.add_argument(
+        "--memory", type=_positive, metavar="MIB", help="end a conversion that takes more memory"
+    )
     parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     # Imported here: the other commands of `twite` need none of it.
-    from twite_build.pipeline import build
+    from twite_build.conversion import TIMEOUT_S, Limits
+    from twite_build.pipeline import Options, build
     from twite_build.progress import Progress
     from twite_build.recipe import read_recipe
 
@@ -35,7 +54,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     path = options.recipe / "recipe.toml" if options.recipe.is_dir() else options.recipe
     file = read_recipe(path)
     target = options.output or Path("dist", file.recipe.name)
-    built = build(file, target, force=options.force, progress=progress)
+    memory_bytes = int(options.memory * 2**20) if options.memory else None
+    limits = Limits(options.timeout or TIMEOUT_S, memory_bytes)
+    wanted = Options(options.force, options.trust_pickle, limits)
+    built = build(file, target, wanted, progress)
     if options.json:
         result = {
             "bundle": str(built.path),

@@ -77,6 +77,16 @@ def climb(
     )
 
 
+def keep(
+    model: Path, how: Quantization, sets: Sets, reference: Reference, progress: Progress
+) -> tuple[Winner, tuple[Verdict, ...]]:
+    """A source that is quantized already, as it is; raises VerificationFailed when it fails."""
+    found = attempt(Candidate(how, model), sets, reference, progress)
+    if not found.verdict.passed or found.answers is None:
+        raise VerificationFailed(f"the source as it is fails: {found.verdict.reason}")
+    return Winner(model, found.verdict, found.answers), (found.verdict,)
+
+
 def candidates(
     model: Path, sets: Sets, reference: Reference, wanted: Quantize, progress: Progress
 ) -> Iterator[Candidate]:

@@ -2,19 +2,18 @@
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from twite import bundle
 from twite.child import run_in_child
 from twite.errors import BundleError, UsageError
-from twite.fields import from_table
 from twite.model import Model
 from twite.preprocess import preprocess
-from twite.tensors import Tensors, TensorSpec
 from twite_build import ladder, selection
 from twite_build.assemble import contents, manifest, provenance
-from twite_build.errors import ConversionFailed, SourceError
+from twite_build.conversion import Conversion, Limits, convert
 from twite_build.gate import read_gate
 from twite_build.ladder import Sets, Winner
 from twite_build.progress import Progress
@@ -28,17 +27,16 @@ from twite_build.samples import (
     sample_warnings,
 )
 from twite_build.scores import Task
-from twite_build.scratch import load_tensors, save_tensors
+from twite_build.scratch import save_tensors
+from twite_build.sources import Origin, read_source
 from twite_build.verify import Verdict
-
-CONVERTERS = {"keras": "twite_build.converters.keras:convert"}
-TIMEOUT_S = 3600.0
 
 
 class Job(NamedTuple):
     """What a build starts from, all of it checked, and the folder that it works in."""
 
     file: RecipeFile
+    origin: Origin
     labels: tuple[str, ...]
     calibration: Samples
     evaluation: Samples
@@ -46,13 +44,12 @@ class Job(NamedTuple):
     progress: Progress
 
 
-class Source(NamedTuple):
-    """The converted model, the source framework's own answers and the tools' versions."""
+class Options(NamedTuple):
+    """What the command line adds to a recipe; force also replaces a bundle of another name."""
 
-    model: Path
-    inputs: tuple[TensorSpec, ...]
-    outputs: Tensors
-    tools: dict[str, str]
+    force: bool = False
+    trust_pickle: bool = False
+    limits: Limits = Limits()
 
 
 class Built(NamedTuple):
@@ -61,21 +58,19 @@ class Built(NamedTuple):
     verdicts: tuple[Verdict, ...]
 
 
-def build(file: RecipeFile, target: Path, *, force: bool, progress: Progress) -> Built:
+def build(file: RecipeFile, target: Path, options: Options, progress: Progress) -> Built:
     """Build the recipe's bundle at target.
 
     Raises VerificationFailed when no candidate passes; nothing is written then. A bundle of the
     same name at target is replaced, another one only with force, any other folder never.
     """
-    refuse_target(target, file.recipe.name, force=force)
+    refuse_target(target, file.recipe.name, force=options.force)
     with tempfile.TemporaryDirectory(prefix="twite-") as folder:
-        job = prepare(file, Path(folder), progress)
+        job = prepare(file, options, Path(folder), progress)
         sets = preprocess_sets(job)
-        source = convert(job, sets)
+        source = convert_source(job, sets, options.limits)
         reference = refer(job, source, sets)
-        winner, verdicts = ladder.climb(
-            source.model, sets, reference, file.recipe.quantize, progress
-        )
+        winner, verdicts = choose(job, source, sets, reference)
         write(job, source, reference, winner, verdicts, target)
     progress.line("bundle", f"{target}, {winner.verdict.quantization}", "good")
     return Built(target, winner.verdict, verdicts)
@@ -97,12 +92,10 @@ def refuse_target(target: Path, name: str, *, force: bool) -> None:
         raise UsageError(f"{target} holds the bundle '{found}'; replace it with --force")
 
 
-def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
+def prepare(file: RecipeFile, options: Options, folder: Path, progress: Progress) -> Job:
     """Read everything that the recipe names, before anything slow starts."""
     recipe = file.recipe
-    source = file.resolve(recipe.source.file)
-    if not source.is_file():
-        raise SourceError(f"{source} is not there; train the model first")
+    origin = read_source(file, trust_pickle=options.trust_pickle)
     read_gate(file)
     labels = read_labels(file)
     calibration = read_samples(file.resolve(recipe.data.calibration), recipe.preprocess)
@@ -114,7 +107,7 @@ def prepare(file: RecipeFile, folder: Path, progress: Progress) -> Job:
     )
     for warning in sample_warnings(calibration, evaluation):
         progress.line("warning", warning, "warning")
-    return Job(file, labels, calibration, evaluation, folder, progress)
+    return Job(file, origin, labels, calibration, evaluation, folder, progress)
 
 
 def preprocess_sets(job: Job) -> Sets:
@@ -134,27 +127,35 @@ def preprocess_sets(job: Job) -> Sets:
     return Sets(job.folder, paths, names, golden_rows)
 
 
-def convert(job: Job, sets: Sets) -> Source:
-    """The source as a float32 .tflite, in a child process: converters crash."""
-    source, model = job.file.recipe.source, job.folder / "fp32.tflite"
-    outputs = job.folder / "source.npz"
-    request = {
-        "source": str(job.file.resolve(source.file)),
-        "samples": str(sets.paths["evaluation"]),
-        "model": str(model),
-        "outputs": str(outputs),
-    }
-    with job.progress.running("convert", source.file):
-        told = run_in_child(CONVERTERS[source.kind], request, timeout_s=TIMEOUT_S)
-    if not model.is_file() or not model.stat().st_size:
-        raise ConversionFailed(f"the converter of {source.file} wrote no model")
-    inputs = tuple(from_table(TensorSpec, t, "input", ConversionFailed) for t in told["inputs"])
-    tools = ", ".join(f"{tool} {version}" for tool, version in told["tools"].items())
-    job.progress.line("convert", f"{source.file}: {model.stat().st_size:,} bytes ({tools})")
-    return Source(model, inputs, load_tensors(outputs), told["tools"])
+def convert_source(job: Job, sets: Sets, limits: Limits) -> Conversion:
+    """The source as a float32 .tflite, and its own answers to the evaluation samples."""
+    progress, name = job.progress, job.file.recipe.source.file
+    with progress.running("convert", name):
+        source = convert(
+            job.origin,
+            sets.paths["evaluation"],
+            job.folder,
+            limits,
+            partial(progress.line, "convert"),
+        )
+    tools = ", ".join(f"{tool} {version}" for tool, version in source.tools.items())
+    progress.line("convert", f"{name}: {source.model.stat().st_size:,} bytes ({tools})")
+    for note in source.notes:
+        progress.line("convert", note)
+    return source
 
 
-def refer(job: Job, source: Source, sets: Sets) -> Reference:
+def choose(
+    job: Job, source: Conversion, sets: Sets, reference: Reference
+) -> tuple[Winner, tuple[Verdict, ...]]:
+    """The candidate that becomes the bundle; a source that is quantized already is the only one."""
+    wanted, progress = job.file.recipe.quantize, job.progress
+    if source.quantization is not None:
+        return ladder.keep(source.model, source.quantization, sets, reference, progress)
+    return ladder.climb(source.model, sets, reference, wanted, progress)
+
+
+def refer(job: Job, source: Conversion, sets: Sets) -> Reference:
     """What the candidates are compared with; raises when the source itself is no good."""
     recipe = job.file.recipe
     task = Task(recipe.postprocess, job.labels, job.evaluation.target)
@@ -172,14 +173,14 @@ def refer(job: Job, source: Source, sets: Sets) -> Reference:
 
 def write(
     job: Job,
-    source: Source,
+    source: Conversion,
     reference: Reference,
     winner: Winner,
     verdicts: tuple[Verdict, ...],
     target: Path,
 ) -> None:
     """Write the bundle aside, load it as a device does, and only then put it at target."""
-    origin = provenance(job.file, source.tools)
+    origin = provenance(job.file, job.origin, source, files_read(job))
     golden = selection.rows(job.evaluation.inputs, reference.golden)
     made = manifest(job.file, winner, golden, reference, origin)
     report = make_report(made, reference, verdicts)
@@ -188,6 +189,13 @@ def write(
     bundle.write(aside, made, files)
     run_in_child("twite_build.pipeline:replay_in_child", {"bundle": str(aside)})
     bundle.write(target, made, files, replace=True)
+
+
+def files_read(job: Job) -> dict[str, Path]:
+    """The files beside the source that this build read, by the recipe's names for them."""
+    data = job.file.recipe.data
+    names = [data.calibration, data.evaluation, *filter(None, [data.labels_file])]
+    return {name: job.file.resolve(name) for name in names}
 
 
 def replay_in_child(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,24 @@ LADDER: tuple[Quantization, ...] = ("int8-static", "int8-dynamic", "fp16", "fp32
 LABELS = "labels.txt"
 
 
-class Source(NamedTuple):
-    """The trained model; file is relative to the recipe."""
+SourceKind = Literal["keras", "savedmodel", "torch", "sklearn", "jax", "onnx", "tflite"]
 
-    kind: Literal["keras"]
+
+class Source(NamedTuple):
+    """The trained model; file is relative to the recipe (sources.py says which keys go together).
+
+    input_layout "nhwc" gives a model of channels-first pictures a channels-last input; "native"
+    leaves its inputs alone. inputs and outputs name them in the order of the function's.
+    """
+
     file: str
+    kind: SourceKind | None = None
+    function: str | None = None
+    input_layout: Literal["nhwc", "native"] | None = None
+    signature: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    weights: str | None = None
 
 
 class Data(NamedTuple):

@@ -29,6 +29,11 @@ def save_model(path: Path, content: bytes) -> None:
         raise _not_written(path, error) from error
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's text: those of the frameworks run over many."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _not_written(path: Path, error: OSError) -> TwiteError:
     why = error.strerror or error
     return TwiteError(f"{path} cannot be written: {why}; TMPDIR names another folder to work in")

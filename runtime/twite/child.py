@@ -7,6 +7,7 @@ read line by line.
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 from twite.errors import ChildFailed, TwiteError
 
 TAIL_LINES = 20
+WATCH_S = 0.1
 
 
 def run_in_child(
@@ -27,36 +31,55 @@ def run_in_child(
     request: Mapping[str, object],
     *,
     timeout_s: float | None = None,
+    memory_bytes: int | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Call `package.module:name` with request in a new Python process and return its answer.
 
     Both are JSON objects. on_line gets each line that the child prints. A TwiteError raised in the
-    child is raised here; a crash, another exception or a time-out raises ChildFailed with the last
-    lines of output. The child never outlives the call.
+    child is raised here; a crash, another exception, a time-out or more resident memory than
+    memory_bytes raises ChildFailed with the last lines of output. Neither the child nor what it
+    started outlives the call.
     """
     with tempfile.TemporaryDirectory(prefix="twite-") as folder:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(dict(request)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
-        code = _run([function, str(asked), str(answered)], tail, timeout_s, on_line)
+        limits = _Limits(timeout_s, memory_bytes)
+        ended = _run([function, str(asked), str(answered)], tail, limits, on_line)
         answer = json.loads(answered.read_text()) if answered.exists() else None
-        if code is None or code != 0 or answer is None:
-            raise ChildFailed(_failure(function, code, timeout_s, tail))
+        if ended != 0 or answer is None:
+            raise ChildFailed(_failure(function, ended, tail))
         if "error" in answer:
             raise _error_class(answer["error"])(answer["message"])
         result: dict[str, Any] = answer["result"]
         return result
 
 
+class _Limits(NamedTuple):
+    timeout_s: float | None
+    memory_bytes: int | None
+
+    def broken_by(self, child: int, elapsed_s: float) -> str | None:
+        if self.timeout_s is not None and elapsed_s > self.timeout_s:
+            return f"ran longer than {self.timeout_s:g} s and was ended"
+        if self.memory_bytes is not None:
+            used = sum(map(_resident_bytes, _family(child)))
+            if used > self.memory_bytes:
+                mib = (used >> 20, self.memory_bytes >> 20)
+                return f"took {mib[0]:,} MiB of memory, more than {mib[1]:,}, and was ended"
+        return None
+
+
 def _run(
     arguments: list[str],
     tail: deque[str],
-    timeout_s: float | None,
+    limits: _Limits,
     on_line: Callable[[str], None] | None,
-) -> int | None:
-    """The child's exit status, or None when it ran out of time."""
-    expired = threading.Event()
+) -> int | str:
+    """The child's exit status, or why it was ended."""
+    why: list[str] = []
+    over = threading.Event()
     with subprocess.Popen(
         [sys.executable, "-m", "twite.child", *arguments],
         stdin=subprocess.DEVNULL,
@@ -66,14 +89,17 @@ def _run(
         errors="replace",
     ) as child:
 
-        def expire() -> None:
-            expired.set()
-            child.kill()
+        def watch() -> None:
+            start = monotonic()
+            while not over.wait(WATCH_S):
+                if broken := limits.broken_by(child.pid, monotonic() - start):
+                    why.append(broken)
+                    _kill(child)
+                    return
 
-        timer = threading.Timer(timeout_s or 0, expire)
-        timer.daemon = True
-        if timeout_s is not None:
-            timer.start()
+        watcher = threading.Thread(target=watch, daemon=True)
+        if limits != (None, None):
+            watcher.start()
         try:
             for line in _lines(child):
                 tail.append(line)
@@ -81,9 +107,37 @@ def _run(
                     on_line(line)
             code = child.wait()
         finally:
-            timer.cancel()
-            child.kill()
-    return None if expired.is_set() else code
+            over.set()
+            if child.poll() is None:
+                _kill(child)
+    return why[0] if why else code
+
+
+def _kill(child: "subprocess.Popen[str]") -> None:
+    """End the child and all that it started; it cannot start more while it is stopped."""
+    with suppress(ProcessLookupError):
+        os.kill(child.pid, signal.SIGSTOP)
+        for process in _family(child.pid)[1:]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    child.kill()
+
+
+def _family(process: int) -> list[int]:
+    """A process and its descendants, parents first; alone where the system does not tell."""
+    found = [process]
+    for parent in found:
+        for file in Path(f"/proc/{parent}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, file.read_text().split())
+    return found
+
+
+def _resident_bytes(process: int) -> int:
+    with suppress(OSError, IndexError):
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _lines(child: "subprocess.Popen[str]") -> Iterator[str]:
@@ -91,14 +145,16 @@ def _lines(child: "subprocess.Popen[str]") -> Iterator[str]:
         yield line.rstrip("\n")
 
 
-def _failure(function: str, code: int | None, timeout_s: float | None, tail: deque[str]) -> str:
+def _failure(function: str, ended: int | str, tail: deque[str]) -> str:
     name = function.rpartition(":")[2]
-    if code is None:
-        what = f"ran longer than {timeout_s:g} s and was ended"
-    elif code < 0:
-        what = f"crashed with {signal.Signals(-code).name}"
+    if isinstance(ended, str):
+        what = ended
+    elif ended == -signal.SIGKILL:
+        what = "was killed, most likely because the machine ran out of memory"
+    elif ended < 0:
+        what = f"crashed with {signal.Signals(-ended).name}"
     else:
-        what = f"ended with status {code} and no answer"
+        what = f"ended with status {ended} and no answer"
     output = "\n".join(f"  {line}" for line in tail) or "  (nothing)"
     return f"the child process for '{name}' {what}; its last output was:\n{output}"
 

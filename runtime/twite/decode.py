@@ -5,19 +5,14 @@ request ends here as a RequestError that says what came and what was wanted.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from twite.arrays import (
-    conform,
-    from_nested,
-    is_number,
-    name_json,
-    only_numbers,
-    with_batch,
-)
+from twite.arrays import conform, from_nested, is_number, name_json, with_batch
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.fields import spell, suggestion
 from twite.manifest import (
@@ -31,6 +26,10 @@ from twite.tensors import Array, Tensors, TensorSpec
 JSON, FORM, NPY = "application/json", "multipart/form-data", "application/x-npy"
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
+
+LARGE = 4096
+"""From this size in bytes on orjson reads JSON, where it is installed: it would cost a start more
+than it gains for a row of features."""
 
 _parse_json = json.JSONDecoder().decode
 
@@ -46,6 +45,7 @@ class RequestFormat(NamedTuple):
     image: ImagePreprocessing | None = None
     columns: tuple[str, ...] = ()
     nonfinite_allowed: bool = False
+    bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def content_types(self) -> tuple[str, ...]:
@@ -62,14 +62,15 @@ class Decoded(NamedTuple):
     is_batch: bool
 
 
-def request_format(manifest: Manifest) -> RequestFormat:
+def request_format(manifest: Manifest, bounds: Bounds = DEFAULT_BOUNDS) -> RequestFormat:
     how = manifest.preprocessing
     if isinstance(how, ImagePreprocessing):
         pixels = TensorSpec(how.input, "uint8", (-1, how.height, how.width, how.channels))
         inputs = tuple(pixels if spec.name == how.input else spec for spec in manifest.inputs)
-        return RequestFormat(inputs, image=how)
+        return RequestFormat(inputs, image=how, bounds=bounds)
     columns = how.columns if isinstance(how, FeaturePreprocessing) else ()
-    return RequestFormat(manifest.inputs, None, columns, how.nonfinite == "allow")
+    nonfinite_allowed = how.nonfinite == "allow"
+    return RequestFormat(manifest.inputs, None, columns, nonfinite_allowed, bounds=bounds)
 
 
 def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
@@ -92,45 +93,42 @@ def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
     return _from_pictures(body, content_type, wanted)
 
 
-def decode_value(value: object, wanted: RequestFormat) -> Decoded:
-    """As `decode` of JSON that somebody else has parsed, as Lambda does with an event."""
-    try:
-        quotes = None
-        if isinstance(value, dict) and value.keys() <= {"features", "inputs"}:
-            quotes = _promised_quotes(value, len(wanted.inputs))
-        return _from_table(value, wanted, quotes)
-    except RecursionError as error:
-        raise RequestError("the body is JSON nested too deep to be a tensor") from error
-
-
-def _promised_quotes(table: dict[str, object], inputs: int) -> int | None:
-    """As many as the body would have, were its keys its only texts; None where they are not."""
-    if "inputs" not in table:
-        return 2 if all(map(only_numbers, table.values())) else None
-    named = table["inputs"]
-    is_numeric = isinstance(named, dict) and all(map(only_numbers, named.values()))
-    return 2 + 2 * inputs if is_numeric else None
-
-
 def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
+    wanted.bounds.check_json(body)
     table = _parse(body)
-    is_numeric = b"true" not in body and b"false" not in body
-    return _from_table(table, wanted, body.count(b'"') if is_numeric else None)
-
-
-def _from_table(table: object, wanted: RequestFormat, quotes: int | None) -> Decoded:
-    """quotes counts those of a body without booleans; it tells whether only keys are texts."""
     if not isinstance(table, dict):
         raise RequestError(f"the body is {name_json(table)}; it must be {_example(wanted)}")
     if len(table) != 1 or not table.keys() <= {"features", "inputs"}:
         _refuse_keys(table, wanted)
+    is_numeric = b"true" not in body and b"false" not in body
+    quotes = body.count(b'"')
     if "inputs" in table:
-        is_numeric = quotes == 2 + 2 * len(wanted.inputs)
+        is_numeric = is_numeric and quotes == 2 + 2 * len(wanted.inputs)
         return _from_inputs(table["inputs"], wanted, is_numeric)
-    return _from_features(table["features"], wanted, quotes == 2)
+    return _from_features(table["features"], wanted, is_numeric and quotes == 2)
 
 
 def _parse(body: bytes) -> object:
+    if len(body) >= LARGE and (fast := _orjson()):
+        try:
+            return fast(body)
+        except ValueError:
+            # Not JSON, or what json reads and orjson does not: NaN, 1e400, a lone surrogate.
+            return _parse_slowly(body)
+    return _parse_slowly(body)
+
+
+@cache
+def _orjson() -> Callable[[bytes], object] | None:
+    """Its one difference, whole numbers beyond 64 bits as doubles, is what numpy makes of them."""
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.loads
+
+
+def _parse_slowly(body: bytes) -> object:
     try:
         value: object = _parse_json(body.decode())
     except UnicodeDecodeError as error:
@@ -270,6 +268,7 @@ def _from_pictures(body: bytes, content_type: str, wanted: RequestFormat) -> Dec
         raise UnsupportedMedia(f'{message}: pip install "twite[image]"') from error
     is_form = not content_type.strip().lower().startswith("image/")
     parts = image_parts(body, content_type) if is_form else [body]
+    wanted.bounds.check_batch(len(parts))
     pixels: list[Array] = [decode_image(part, wanted.image) for part in parts]
     batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
     return Decoded({wanted.image.input: batch}, len(pixels) > 1)

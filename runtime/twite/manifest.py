@@ -155,12 +155,20 @@ class Companion(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """Where the model came from: hashes of source and recipe, versions of the tools."""
+    """Where the model came from, and what is needed to build it again.
+
+    files maps every other file that the build read, as the recipe names it, to its SHA-256;
+    notes are what the conversion had to decide ("random weights").
+    """
 
     source: str
     source_sha256: str
     recipe_sha256: str
     tools: dict[str, str]
+    kind: str = ""
+    command: str = ""
+    files: dict[str, str] = {}  # noqa: RUF012
+    notes: tuple[str, ...] = ()
 
 
 class Manifest(NamedTuple):

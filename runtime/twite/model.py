@@ -4,6 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import Bundle
 from twite.decode import Decoded, decode, decode_value, request_format
 from twite.encode import encode
@@ -20,12 +21,15 @@ class Model:
     Raises EngineError when the model's tensors are not those of the manifest.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, bounds: Bounds = DEFAULT_BOUNDS
+    ) -> None:
         self.bundle = bundle
+        self.bounds = bounds
         self.engine = Engine(bundle.model_path, threads)
         self.manifest = bundle.manifest
         _check_tensors(self.engine, self.manifest.inputs, self.manifest.outputs)
-        self._wanted = request_format(self.manifest)
+        self._wanted = request_format(self.manifest, bounds)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -37,7 +41,10 @@ class Model:
 
     def decode(self, body: bytes, content_type: str) -> Decoded:
         """The body's tensors; raises RequestError or below."""
-        return decode(body, content_type, self._wanted)
+        decoded = decode(body, content_type, self._wanted)
+        if decoded.is_batch:
+            self.bounds.check_batch(max(map(len, decoded.tensors.values())))
+        return decoded
 
     def decode_value(self, value: object) -> Decoded:
         """The tensors of JSON that is parsed already; raises RequestError or below."""

@@ -6,6 +6,7 @@ from threading import Semaphore
 from time import perf_counter
 from typing import NamedTuple
 
+from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import MANIFEST, Bundle, load
 from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
@@ -28,8 +29,9 @@ class Served(NamedTuple):
 class Repository:
     """Every model of a server: loading, then ready, then stopping.
 
-    All models share the cores: each has an interpreter a core at most, and no more than one
-    inference a core runs at a time. ledger keeps the models' numbers, by position.
+    All models, and all processes of a server, share the cores: each has an interpreter a core at
+    most, and no more than one inference a core runs at a time. ledger keeps the models' numbers, by
+    position.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Repository:
         name: str | None = None,
         limits: Limits | None = None,
         ledger: Ledger | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
     ) -> None:
         self.models: tuple[Served, ...] = ()
         self.is_stopping = False
         self._name = name
         self._limits = limits or Limits()
         self._ledger = ledger or Ledger()
+        self._bounds = bounds
 
     @property
     def state(self) -> str:
@@ -64,12 +68,12 @@ class Repository:
             )
         names = [self._name or bundle.manifest.name for bundle in bundles]
         _refuse_twice(names, bundles)
-        cores = usable_cores()
+        cores = max(1, usable_cores() // self._ledger.processes)
         gate = Semaphore(cores) if len(bundles) > 1 else None
         found: list[Served] = []
         for position, (name, bundle) in enumerate(zip(names, bundles, strict=True)):
             begin = perf_counter()
-            model = Model(bundle, threads or 1)
+            model = Model(bundle, threads or 1, self._bounds)
             limits = self._limits._replace(cores=cores, may_widen=threads is None)
             pool = Pool(model, limits, self._ledger.telemetry(position), gate)
             took_s = perf_counter() - begin
@@ -104,6 +108,10 @@ class Repository:
     def snapshot(self, position: int) -> Snapshot:
         """The numbers of the model at this position, over all processes of the server."""
         return self._ledger.snapshot(position)
+
+    def stop(self) -> None:
+        """Be ready no more, and go on answering."""
+        self.is_stopping = True
 
     def close(self) -> None:
         for served in self.models:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from twite.errors import UsageError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("plain", "json")
 
 
 class Settings(NamedTuple):
@@ -19,42 +20,58 @@ class Settings(NamedTuple):
     drain_pause_s is how long a server keeps answering after SIGTERM, with readiness already
     false, so that load balancers can turn away; drain_timeout_s is what requests in flight get.
     queue is how many requests may wait for a model, deadline_s how long one may take, and batch the
-    most samples of one inference, None to measure what gains.
+    most samples of one inference, None to measure what gains. docs/operations.md has the others.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     model_path: str | None = None
     log_level: str = "info"
+    log_format: str = "plain"
+    access_log: bool = False
     threads: int | None = None
     model_name: str | None = None
     queue: int = 256
     deadline_s: float = 30.0
     batch: int | None = None
+    workers: int = 1
+    max_connections: int = 4096
+    max_target_bytes: int = 8192
+    max_header_bytes: int = 32 * 1024
+    max_headers: int = 100
     max_body_bytes: int = 16 * 1024 * 1024
+    max_batch: int = 1024
+    max_json_depth: int = 32
+    max_json_numbers: int = 4_000_000
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 20.0
+    idle_timeout_s: float = 75.0
+    send_timeout_s: float = 30.0
     drain_pause_s: float = 0.0
     drain_timeout_s: float = 8.0
+    api_keys: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    tracing: bool = False
     color: bool = True
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read every setting; raises UsageError that names the variable and its value."""
-    readings = {
+    readings: dict[str, Any] = {
         "host": _text(environment, "HOST"),
-        "port": _whole(environment, "PORT", *_BOUNDS["port"]),
         "model_path": _text(environment, "MODEL_PATH"),
-        "log_level": _log_level(environment),
-        "threads": _whole(environment, "THREADS", *_BOUNDS["threads"]),
         "model_name": _text(environment, "MODEL_NAME"),
-        "queue": _whole(environment, "QUEUE", *_BOUNDS["queue"]),
-        "deadline_s": _seconds(environment, "DEADLINE_S"),
-        "batch": _whole(environment, "BATCH", 1, 1024),
-        "max_body_bytes": _whole(environment, "MAX_BODY_BYTES", 1, 1 << 40),
-        "drain_pause_s": _seconds(environment, "DRAIN_PAUSE_S"),
-        "drain_timeout_s": _seconds(environment, "DRAIN_TIMEOUT_S"),
+        "log_level": _choice(environment, "LOG_LEVEL", LOG_LEVELS),
+        "log_format": _choice(environment, "LOG_FORMAT", LOG_FORMATS),
+        "access_log": _switch(environment, "ACCESS_LOG"),
+        "api_keys": _words(environment, "API_KEY"),
+        "cors_origins": _origins(environment),
+        **{name: _whole(environment, name.upper(), *span) for name, span in _COUNTS.items()},
+        **{name: _seconds(environment, name.upper()) for name in _TIMES_S},
     }
-    found: dict[str, Any] = {name: value for name, value in readings.items() if value is not None}
-    return Settings(**found, color=not environment.get("NO_COLOR"))
+    found = {name: value for name, value in readings.items() if value is not None}
+    color, tracing = not environment.get("NO_COLOR"), _tracing(environment)
+    return Settings(**found, color=color, tracing=tracing)
 
 
 def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
@@ -67,20 +84,41 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
         for name, value in options.items()
         if name in Settings._fields and value is not None
     }
-    for name, (least, most) in _BOUNDS.items():
+    for name, (least, most) in {**_COUNTS, **dict.fromkeys(_TIMES_S, (0, _LONGEST_S))}.items():
         if name in given and not least <= given[name] <= most:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} is {given[name]:g}; it must be {least} to {most}")
     return settings._replace(**given)
 
 
-_BOUNDS = {
+_COUNTS = {
     "port": (0, 65535),
     "threads": (1, 1024),
     "queue": (1, 1 << 20),
     "batch": (1, 1024),
-    "deadline_s": (0, 3600),
+    "workers": (1, 256),
+    "max_connections": (1, 1 << 20),
+    "max_target_bytes": (16, 1 << 16),
+    "max_header_bytes": (64, 1 << 20),
+    "max_headers": (1, 10_000),
+    "max_body_bytes": (1, 1 << 40),
+    "max_batch": (1, 1 << 30),
+    "max_json_depth": (1, 900),
+    "max_json_numbers": (1, 1 << 40),
 }
+"""Whole numbers, with the least and the most that each may be."""
+
+_TIMES_S = (
+    "deadline_s",
+    "header_timeout_s",
+    "body_timeout_s",
+    "idle_timeout_s",
+    "send_timeout_s",
+    "drain_pause_s",
+    "drain_timeout_s",
+)
+
+_LONGEST_S = 3600
 
 _CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
 
@@ -88,6 +126,22 @@ _CONVENTIONAL = {"HOST", "PORT", "MODEL_NAME", "MODEL_PATH", "LOG_LEVEL"}
 def _text(environment: Mapping[str, str], name: str) -> str | None:
     own = environment.get(f"TWITE_{name}")
     return own or (environment.get(name) if name in _CONVENTIONAL else None) or None
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    """What stands between commas or white space."""
+    return tuple((_text(environment, name) or "").replace(",", " ").split()) or None
+
+
+def _origins(environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Origins as browsers send them: a scheme and a host, at most a port, and no path."""
+    words = _words(environment, "CORS_ORIGINS")
+    for word in words or ():
+        scheme, _, host = word.partition("://")
+        if word != "*" and not (scheme in ("http", "https") and host and not set(host) & set("/*")):
+            hint = "it must be * or origins like https://shop.example:8443"
+            raise UsageError(f"CORS_ORIGINS has '{word}'; {hint}")
+    return words
 
 
 def _whole(environment: Mapping[str, str], name: str, least: int, most: int) -> int | None:
@@ -107,13 +161,32 @@ def _seconds(environment: Mapping[str, str], name: str) -> float | None:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 3600:
-        raise UsageError(f"{name} is '{text}'; it must be a number of seconds from 0 to 3600")
+    if not 0 <= value <= _LONGEST_S:
+        span = f"0 to {_LONGEST_S}"
+        raise UsageError(f"{name} is '{text}'; it must be a number of seconds from {span}")
     return value
 
 
-def _log_level(environment: Mapping[str, str]) -> str | None:
-    text = _text(environment, "LOG_LEVEL")
-    if text is not None and text.lower() not in LOG_LEVELS:
-        raise UsageError(f"LOG_LEVEL is '{text}'; it must be one of {', '.join(LOG_LEVELS)}")
+def _choice(environment: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
+    text = _text(environment, name)
+    if text is not None and text.lower() not in known:
+        raise UsageError(f"{name} is '{text}'; it must be one of {', '.join(known)}")
     return text.lower() if text else None
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool | None:
+    text = _text(environment, name)
+    if text is not None and text not in ("0", "1"):
+        raise UsageError(f"{name} is '{text}'; it must be 1 or 0")
+    return text == "1" if text else None
+
+
+def _tracing(environment: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables ask for spans and say where they go."""
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    exporter = environment.get("OTEL_TRACES_EXPORTER")
+    if exporter:
+        return exporter != "none"
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(environment.get(name) for name in names)

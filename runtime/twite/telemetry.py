@@ -111,7 +111,7 @@ class Ledger:
 
     def __init__(self, processes: int = 1, models: int = MOST_MODELS) -> None:
         self.process = 0
-        self._processes = processes
+        self.processes = processes
         self._models = models
         self._shared: memoryview[float] | None = None
         self._own: dict[int, Telemetry] = {}
@@ -131,7 +131,7 @@ class Ledger:
         """The sum over all processes; beyond `models` of this one alone."""
         if self._shared is None or position >= self._models:
             return snapshot([self.telemetry(position).row])
-        rows = [self._row(process, position) for process in range(self._processes)]
+        rows = [self._row(process, position) for process in range(self.processes)]
         return snapshot([row for row in rows if row is not None])
 
     def _row(self, process: int, position: int) -> "Row | None":

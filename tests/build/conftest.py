@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     )
     assert made.returncode == 0, made.stderr
     return Trained(folder, json.loads((folder / "answers.json").read_text()))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """Run tests/build/MAKER, which makes models of one framework and converts them (asking.py)."""
+
+    @cache
+    def make(maker: str) -> Trained:
+        folder = tmp_path_factory.mktemp(maker.removesuffix(".py"))
+        command = [sys.executable, str(Path(__file__).with_name(maker)), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return Trained(folder, json.loads((folder / "answers.json").read_text()))
+
+    return make
 
 
 @pytest.fixture(scope="session")

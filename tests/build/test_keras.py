@@ -85,3 +85,27 @@ def test_without_tensorflow_says_what_to_install(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(TwiteError, match=r'pip install "twite-build\[tensorflow\]"'):
         run_in_child("twite_build.converters.keras:convert", {"source": "model.keras"})
+
+
+@pytest.fixture(scope="session")
+def sources(made: Any) -> Any:
+    return made("make_tensorflow.py")
+
+
+@pytest.mark.parametrize("name", ["keras_make", "application"])
+def test_functions_and_applications_answer_as_keras(sources: Any, name: str) -> None:
+    assert "result" in sources.answers[name], sources.answers[name]
+    place = sources.folder / name
+    came = Engine(place / "fp32.tflite").run(load_tensors(place / "samples.npz"))
+    for output, array in load_tensors(place / "source.npz").items():
+        np.testing.assert_allclose(came[output], array, rtol=1e-3, atol=1e-5)
+
+
+def test_random_weights_are_said(sources: Any) -> None:
+    notes = sources.answers["application"]["result"]["notes"]
+    assert notes == ["MobileNetV2 with random weights: its answers mean nothing"]
+
+
+def test_a_misspelt_application_gets_a_suggestion(sources: Any) -> None:
+    assert "did you mean 'MobileNetV2'?" in sources.answers["no_application"]["message"]
+    assert "models.py:nothing has no fixed inputs" in sources.answers["keras_nothing"]["message"]

@@ -18,7 +18,7 @@ import pytest
 
 from twite.bundle import load
 from twite.model import Model
-from twite_build import pipeline
+from twite_build import conversion
 
 Place = Callable[..., Path]
 
@@ -201,7 +201,7 @@ def test_a_converter_that_dies_is_an_error_and_not_the_end(
 
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    monkeypatch.setitem(pipeline.CONVERTERS, "keras", f"crashing:{converter}")
+    monkeypatch.setitem(conversion.CONVERTERS, "keras", f"crashing:{converter}")
     recipe = place("quadrants")
     assert run(["build", str(recipe), "-o", str(tmp_path / "dist")]) == 1
     assert message in capsys.readouterr().err

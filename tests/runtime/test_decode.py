@@ -24,6 +24,9 @@ from twite.manifest import (
 from twite.tensors import DType, TensorSpec
 
 JSON = "application/json"
+TOO_DEEP = (
+    "the body is JSON nested too deep to be a tensor: 32 levels are the most (TWITE_MAX_JSON_DEPTH)"
+)
 ROWS = RequestFormat((TensorSpec("x", "float32", (-1, 3)),))
 PAIR = RequestFormat(
     (TensorSpec("a", "float32", (-1, 2)), TensorSpec("b", "int32", (-1,))),
@@ -184,8 +187,8 @@ def test_features_are_for_models_of_one_input() -> None:
             "the body is not JSON: Expecting ',' delimiter at line 2, column 5",
         ),
         (b"\xff\xfe{}", "the body is not JSON: byte 0 is not UTF-8"),
-        (b"[" * 100_000 + b"]" * 100_000, "the body is JSON nested too deep to be a tensor"),
-        (b'{"a":' * 100_000 + b"}" * 100_000, "the body is JSON nested too deep to be a tensor"),
+        (b"[" * 100_000 + b"]" * 100_000, TOO_DEEP),
+        (b'{"a":' * 100_000 + b"}" * 100_000, TOO_DEEP),
     ],
 )
 def test_refuses_what_is_not_json(body: bytes, message: str) -> None:

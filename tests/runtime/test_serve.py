@@ -83,4 +83,4 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
     found = set(json.loads(output))
     assert not found & HEAVY
     foreign = {name for name in found - sys.stdlib_module_names if not name.startswith("_")}
-    assert foreign == {"ai_edge_litert", "numpy", "starlette", "twite", "uvicorn"}
+    assert foreign == {"ai_edge_litert", "cython_runtime", "httptools", "numpy", "twite"}

@@ -31,6 +31,11 @@ def test_no_color_is_honoured() -> None:
         ("TWITE_THREADS", "0"),
         ("TWITE_DRAIN_PAUSE_S", "nan"),
         ("LOG_LEVEL", "loud"),
+        ("TWITE_LOG_FORMAT", "xml"),
+        ("TWITE_ACCESS_LOG", "yes"),
+        ("TWITE_WORKERS", "0"),
+        ("TWITE_MAX_JSON_DEPTH", "1000"),
+        ("TWITE_HEADER_TIMEOUT_S", "-1"),
     ],
 )
 def test_names_the_variable_and_its_value(name: str, value: str) -> None:

@@ -1,68 +1,98 @@
-"""Keras models, `.keras` and `.h5`, to float32 .tflite; runs in a child process.
+"""Keras models to float32 .tflite: `.keras`, `.h5`, `file.py:function`, `keras.applications:NAME`.
 
-The child also asks the model itself for its answers: what the candidates are compared with comes
-from the source framework, not from a converted file.
+The model itself is asked for its answers: what the candidates are compared with comes from the
+source framework, not from a converted file.
 """
 
 import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from twite.errors import ShapeMismatch, TwiteError, UnsupportedTarget
-from twite.fields import to_table
+from twite.errors import UnsupportedTarget
+from twite.fields import suggestion
 from twite.tensors import Tensors, TensorSpec
-from twite_build.errors import ConversionFailed, DataError, SourceError
-from twite_build.scratch import load_tensors, save_model, save_tensors
+from twite_build.converters import own_code, tf_function
+from twite_build.converters.request import (
+    Converted,
+    Request,
+    answer_all,
+    check_samples,
+    lacks,
+    read,
+    write,
+)
+from twite_build.errors import RecipeError, SourceError
+from twite_build.scratch import first_line
 
-BATCH = 64
-SIGNATURE = "serving_default"
+SEED = 1
 
 
 def convert(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the model at request["model"] and the source's answers at request["outputs"].
-
-    request["source"] is the trained model, request["samples"] the preprocessed evaluation samples.
-    The answer holds the specifications and the versions of the tools.
-    """
-    _quiet()
+    """Write the model and the source's answers; converters/request.py says what is answered."""
+    os.environ.update(tf_function.quiet())
     try:
         import tensorflow  # noqa: F401
     except ImportError as error:
-        raise TwiteError(
-            f'a Keras model needs TensorFlow ({error}): pip install "twite-build[tensorflow]"'
-        ) from error
-    model = _load(Path(request["source"]))
+        raise lacks("a Keras model", "tensorflow", error) from error
+    asked = read(request)
+    model, notes, files = _model(asked)
     inputs, names = _input_specs(model), _output_names(model)
-    samples = load_tensors(Path(request["samples"]))
-    _check_samples(samples, inputs)
-    save_tensors(Path(request["outputs"]), _answers(model, samples, inputs, names))
-    content, inputs = _with_any_batch(model, inputs, names)
-    save_model(Path(request["model"]), content)
-    return {
-        "inputs": [to_table(spec) for spec in inputs],
-        "outputs": names,
-        "tools": {tool: version(tool) for tool in ("keras", _tensorflow())},
-    }
+    check_samples(asked.samples, inputs)
+    answers = _answers(model, asked.samples, inputs, names)
+    state = [variable.value for variable in model.variables]
+    content, inputs = tf_function.with_any_batch(_serve(model, names), state, inputs)
+    tools = ("keras", tf_function.distribution())
+    return write(asked, Converted(content, inputs, answers, tools, notes, files))
 
 
-def _quiet() -> None:
-    # Read by TensorFlow while it is imported; the GPU would only change the last digits.
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    os.environ.update(quiet, CUDA_VISIBLE_DEVICES="-1", KERAS_BACKEND="tensorflow")
+def _model(asked: Request) -> tuple[Any, tuple[str, ...], dict[str, str]]:
+    """The model, what is to be said of it, and the files that it came from."""
+    name = asked.source.function
+    if asked.source.file == "keras.applications" and name:
+        model, note = _application(name, asked.source.weights or "imagenet", asked.samples)
+        return model, (note,), {}
+    if name:
+        import keras
+
+        keras.utils.set_random_seed(SEED)
+        code = own_code.load(asked.path, name)
+        return _checked(code.call(), f"{asked.path}:{name}"), (), code.files()
+    return _load(asked.path), (), {}
 
 
-def _tensorflow() -> str:
-    """The name of the distribution: there is one a kind of machine."""
-    from importlib.metadata import packages_distributions
+def _application(name: str, weights: str, samples: Tensors) -> tuple[Any, str]:
+    """A model of keras.applications for the samples' pictures, without its last activation.
 
-    return packages_distributions()["tensorflow"][0].replace("_", "-")
+    Logits keep the order of the classes as int8, where a softmax over a thousand of them is all
+    zeros; the recipe's [postprocess] activation turns them into probabilities.
+    """
+    import keras
+
+    makers = {k: v for k, v in vars(keras.applications).items() if k[0].isupper()}
+    if name not in makers:
+        raise SourceError(f"keras.applications has no '{name}'{suggestion(name, [*makers])}")
+    if weights not in ("imagenet", "random"):
+        raise RecipeError(f"[source] weights is '{weights}'; it must be 'imagenet' or 'random'")
+    ((sample, pictures),) = samples.items() if len(samples) == 1 else ((None, None),)
+    if pictures is None or pictures.ndim != 4:
+        raise SourceError(f"keras.applications:{name} takes one picture; the samples hold others")
+    keras.utils.set_random_seed(SEED)
+    image = keras.Input(pictures.shape[1:], name=sample)
+    chosen = None if weights == "random" else weights
+    try:
+        model = makers[name](input_tensor=image, weights=chosen, classifier_activation=None)
+    except Exception as error:
+        raise SourceError(
+            f"keras.applications:{name} cannot be made: {first_line(error)}; its weights are "
+            'downloaded, which needs a network; weights = "random" does without'
+        ) from error
+    note = (
+        "random weights: its answers mean nothing" if weights == "random" else f"{weights} weights"
+    )
+    return model, f"{name} with {note}"
 
 
 def _load(path: Path) -> Any:
@@ -74,9 +104,13 @@ def _load(path: Path) -> Any:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, AttributeError, ImportError) as error:
         raise SourceError(_why_not(path, str(error))) from error
+    return _checked(model, str(path))
+
+
+def _checked(model: Any, where: str) -> Any:
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise SourceError(
-            f"{path} has no fixed inputs and outputs; wrap it in keras.Model(inputs, outputs)"
+            f"{where} has no fixed inputs and outputs; wrap it in keras.Model(inputs, outputs)"
         )
     return model
 
@@ -91,7 +125,8 @@ def _why_not(path: Path, error: str) -> str:
     if found := re.search(r"Could not locate (?:class|function) '([^']+)'", error):
         return (
             f"{path} uses '{found[1]}', which your own code defines, and no code of a model is "
-            "run; save a model of Keras' own layers"
+            "run; save a model of Keras' own layers, or name a function that returns it: "
+            'file = "model.py:make"'
         )
     return f"{path} cannot be loaded by Keras: {error.strip().splitlines()[0]}"
 
@@ -119,32 +154,19 @@ def _output_names(model: Any) -> list[str]:
     return names if len(set(names)) == len(names) else [f"output_{i}" for i in range(len(names))]
 
 
-def _check_samples(samples: Tensors, inputs: list[TensorSpec]) -> None:
-    wanted = [spec.name for spec in inputs]
-    if set(samples) != set(wanted):
-        raise DataError(
-            f"the samples hold {', '.join(sorted(samples))}; the model takes {', '.join(wanted)}: "
-            "the arrays and [preprocess] input must have the names of the model's inputs"
-        )
-    for spec in inputs:
-        try:
-            spec.check(samples[spec.name])
-        except ShapeMismatch as error:
-            raise DataError(f"after [preprocess], {error}") from error
-
-
 def _answers(model: Any, samples: Tensors, inputs: list[TensorSpec], names: list[str]) -> Tensors:
     """What Keras itself answers, (N, ...) an output."""
     import keras
 
-    count = len(samples[inputs[0].name])
-    step = 1 if any(spec.shape[0] == 1 for spec in inputs) else BATCH
-    batches = []
-    for start in range(0, count, step):
-        batch = [samples[spec.name][start : start + step] for spec in inputs]
-        outputs = keras.tree.flatten(model(_arguments(model, batch), training=False))
-        batches.append([keras.ops.convert_to_numpy(output) for output in outputs])
-    return {name: np.concatenate([b[i] for b in batches]) for i, name in enumerate(names)}
+    def run(rows: Tensors) -> Tensors:
+        arguments = _arguments(model, [rows[spec.name] for spec in inputs])
+        outputs = keras.tree.flatten(model(arguments, training=False))
+        arrays = [keras.ops.convert_to_numpy(output) for output in outputs]
+        return dict(zip(names, arrays, strict=True))
+
+    if any(spec.shape[0] == 1 for spec in inputs):
+        return answer_all(run, samples, step=1)
+    return answer_all(run, samples)
 
 
 def _arguments(model: Any, tensors: list[Any]) -> Any:
@@ -154,65 +176,11 @@ def _arguments(model: Any, tensors: list[Any]) -> Any:
     return keras.tree.pack_sequence_as(model.input, tensors)
 
 
-def _with_any_batch(
-    model: Any, inputs: list[TensorSpec], names: list[str]
-) -> tuple[bytes, list[TensorSpec]]:
-    """The .tflite with the model's own batch; recurrent layers convert with a batch of 1 only."""
-    try:
-        return _to_tflite(model, inputs, names), inputs
-    except ConversionFailed:
-        fixed = [spec._replace(shape=(1, *spec.shape[1:])) for spec in inputs]
-        if fixed == inputs:
-            raise
-        return _to_tflite(model, fixed, names), fixed
-
-
-def _to_tflite(model: Any, inputs: list[TensorSpec], names: list[str]) -> bytes:
-    import tensorflow as tf
-
-    class Saved(tf.Module):  # type: ignore[misc]
-        pass
-
-    saved = Saved()
-    # Tracked one by one: a tracked Keras model leaves its variables unfrozen in the .tflite, which
-    # then loads and answers NaN.
-    saved.state = [variable.value for variable in model.variables]
-    saved.serve = _serving_function(model, inputs, names)
-    with tempfile.TemporaryDirectory(prefix="twite-") as folder:
-        tf.saved_model.save(saved, folder, signatures={SIGNATURE: saved.serve})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        try:
-            content: bytes = converter.convert()
-        except Exception as error:
-            raise _refusal(str(error)) from error
-    return content
-
-
-def _serving_function(model: Any, inputs: list[TensorSpec], names: list[str]) -> Any:
+def _serve(model: Any, names: list[str]) -> tf_function.Serve:
     import keras
-    import tensorflow as tf
 
-    signature = [
-        tf.TensorSpec([None if n == -1 else n for n in spec.shape], spec.dtype, spec.name)
-        for spec in inputs
-    ]
-
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def serve(*tensors: Any) -> dict[str, Any]:
         outputs = model(_arguments(model, list(tensors)), training=False)
         return dict(zip(names, keras.tree.flatten(outputs), strict=True))
 
     return serve
-
-
-def _refusal(error: str) -> TwiteError:
-    """The operators that .tflite has not, by name, or the converter's own first line."""
-    found = re.findall(r"(?:Select|Flex|Custom|custom) ops: ([^\n]*)", error)
-    if found:
-        listed = {name.strip() for line in found for name in line.split(",")}
-        names = ", ".join(sorted(name for name in listed if name.isidentifier()))
-        return UnsupportedTarget(
-            f"the model needs the operators {names}, which no TFLite runtime here has; replace "
-            "the layers that use them"
-        )
-    return ConversionFailed(f"the TFLite converter refused the model: {error.splitlines()[0]}")

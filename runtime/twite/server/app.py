@@ -1,15 +1,17 @@
 """The application: which endpoint answers, and the one place where an error becomes an answer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 
 from twite.encode import encode_error
-from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError
+from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError, Unauthorized
 from twite.repository import Repository
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.server.health import health_endpoints
+from twite.server.identity import identify
 from twite.server.predict import predict_endpoint
+from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
@@ -25,20 +27,49 @@ class App:
     """
 
     def __init__(
-        self, endpoints: dict[tuple[str, str], Endpoint], dialects: Sequence[Found] = ()
+        self,
+        endpoints: dict[tuple[str, str], Endpoint],
+        dialects: Sequence[Found] = (),
+        settings: Settings | None = None,
     ) -> None:
+        settings = settings or Settings()
         self._endpoints = endpoints
         self._dialects = dialects
+        self._check: Callable[[Request], None] | None = None
+        self._tracer = None
+        answer: Endpoint = self._answer
+        if settings.api_keys or settings.cors_origins:
+            from twite.server.access import allow_origins, require_key
 
-    async def __call__(self, request: Request) -> Answer:
+            self._check = require_key(settings.api_keys) if settings.api_keys else None
+            if settings.cors_origins:
+                answer = allow_origins(answer, settings.cors_origins)
+        if settings.tracing:
+            from twite.server.tracing import make_tracer
+
+            self._tracer = make_tracer()
+        self._outer = identify(answer, log_access=settings.access_log, tracer=self._tracer)
+
+    def __call__(self, request: Request) -> Awaitable[Answer]:
+        return self._outer(request)
+
+    async def _answer(self, request: Request) -> Answer:
         try:
+            if self._check:
+                self._check(request)
             endpoint = self._endpoints.get((request.method, request.path)) or self._find(request)
             return await endpoint(request)
         except TwiteError as error:
             return error_answer(error)
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            extra = {"request_id": request.id, "trace": request.trace}
+            log.exception("%s %r failed", request.method, request.path, extra=extra)
             return error_answer(TwiteError("an error inside the server; its log says more"))
+
+    def close(self) -> None:
+        """Send what still waits to be sent: the last spans."""
+        if self._tracer:
+            self._tracer.close()
 
     def _find(self, request: Request) -> Endpoint:
         for dialect in self._dialects:
@@ -53,14 +84,13 @@ class App:
         )
 
 
-def make_app(repository: Repository) -> App:
-    return App(
-        {
-            **health_endpoints(repository),
-            ("POST", "/predict"): predict_endpoint(repository),
-            ("GET", "/metrics"): _later("twite.server.metrics", "metrics_endpoints", repository),
-        }
-    )
+def make_app(repository: Repository, settings: Settings | None = None) -> App:
+    endpoints = {
+        **health_endpoints(repository),
+        ("POST", "/predict"): predict_endpoint(repository),
+        ("GET", "/metrics"): _later("twite.server.metrics", "metrics_endpoints", repository),
+    }
+    return App(endpoints, settings=settings)
 
 
 def _later(module: str, make: str, repository: Repository) -> Endpoint:
@@ -79,6 +109,8 @@ def error_answer(error: TwiteError) -> Answer:
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(error, NotReady):
         headers = (("retry-after", "1"),)
+    elif isinstance(error, Unauthorized):
+        headers = (("www-authenticate", "Bearer"),)
     elif isinstance(error, MethodNotAllowed):
         headers = (("allow", error.allowed),)
     return Answer(error.status, encode_error(str(error)), headers=headers)

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from twite.errors import BodyTooLarge
 from twite.server.app import App, error_answer
 from twite.server.exchange import Answer, Request
+from twite.server.limits import body_too_large
 
 
 class ClientGone(Exception):
@@ -24,7 +25,10 @@ def make_asgi(app: App, max_body_bytes: int) -> ASGIApp:
             await _send(send, answer._replace(headers=(("connection", "close"),)))
             return
         query = scope["query_string"].decode("latin-1")
-        request = Request(scope["method"], scope["path"], headers, body, query)
+        # The server that carries this drops the body of an answer to HEAD.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        peer = (scope.get("client") or ("",))[0]
+        request = Request(method, scope["path"], headers, body, query, peer)
         await _send(send, await app(request))
 
     return asgi
@@ -32,7 +36,7 @@ def make_asgi(app: App, max_body_bytes: int) -> ASGIApp:
 
 async def _read(receive: Receive, length: str | None, most: int) -> bytes:
     if length is not None and length.isdigit() and int(length[:20]) > most:
-        raise _too_large(length[:20], most)
+        raise body_too_large(length[:20], most)
     chunks: list[bytes] = []
     size, is_whole = 0, False
     while not is_whole:
@@ -42,7 +46,7 @@ async def _read(receive: Receive, length: str | None, most: int) -> bytes:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > most:
-            raise _too_large(f"more than {most}", most)
+            raise body_too_large(f"more than {most}", most)
         is_whole = not message.get("more_body")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -55,9 +59,3 @@ async def _send(send: Send, answer: Answer) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-def _too_large(came: str, most: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        f"the body has {came} bytes; this server takes up to {most} (TWITE_MAX_BODY_BYTES)"
-    )

@@ -10,9 +10,10 @@ class Request:
     """A whole request; the carrier has read the body and held it to the limit.
 
     path is decoded, query is not; headers have lower-case names. peer is the client's address.
+    id and trace, a `traceparent` or nothing, are set by server/identity.py.
     """
 
-    __slots__ = ("body", "headers", "method", "path", "peer", "query")
+    __slots__ = ("body", "headers", "id", "method", "path", "peer", "query", "trace")
 
     def __init__(
         self,
@@ -29,6 +30,8 @@ class Request:
         self.body = body
         self.query = query
         self.peer = peer
+        self.id = ""
+        self.trace = ""
 
     @property
     def content_type(self) -> str:

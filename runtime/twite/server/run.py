@@ -3,143 +3,111 @@
 import asyncio
 import gc
 import logging
-import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
-from types import FrameType
+from typing import TYPE_CHECKING, NamedTuple
 
-from twite.errors import UsageError
+from twite.bounds import Bounds
 from twite.pool import Limits
 from twite.repository import Repository
-from twite.server import lean_uvicorn
 from twite.server.app import make_app
-from twite.server.asgi import make_asgi
-from twite.server.lean_uvicorn import Config
+from twite.server.http import HttpServer
+from twite.server.identity import note_refusal
+from twite.server.limits import limits_of
+from twite.server.listener import bind, spell
+from twite.server.stopping import Stop, signals
 from twite.settings import Settings
+
+if TYPE_CHECKING:
+    from twite.server.workers import Worker
 
 log = logging.getLogger("twite")
 
 
-def serve(bundles: Sequence[Path], settings: Settings) -> None:
+class Served(NamedTuple):
+    """What one process serves, and with what."""
+
+    bundles: Sequence[Path]
+    settings: Settings
+    repository: Repository
+    listener: socket.socket
+
+
+def serve(bundles: Sequence[Path], settings: Settings, worker: "Worker | None" = None) -> None:
     """Serve the bundles until SIGTERM or SIGINT, answering what was accepted before that.
 
-    Liveness answers at once; readiness waits for the golden samples. Raises BundleError,
-    VerificationFailed or EngineError when the bundle cannot be served.
+    Liveness answers at once; readiness waits for the golden samples. A worker takes its orders
+    from its parent and no signals. Raises BundleError, VerificationFailed or EngineError when the
+    bundle cannot be served.
     """
-    repository = Repository(
-        name=settings.model_name,
-        limits=Limits(
-            queue=settings.queue, deadline_s=settings.deadline_s or 3600.0, batch=settings.batch
-        ),
-    )
-    config = Config(
-        make_asgi(make_app(repository), settings.max_body_bytes),
-        http="httptools",
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
-    )
-    server = Server(config, repository, settings.drain_pause_s)
-    with server.handle_signals(), _listen(settings) as listener:
+    repository = _repository(settings, worker)
+    stop = Stop(repository.stop)
+    with ExitStack() as stack:
+        if worker is None:
+            stack.enter_context(signals(stop, settings.drain_pause_s))
+        listener = stack.enter_context(bind(settings))
         log.info("loading %s", ", ".join(map(str, bundles)))
-        server.start_model = lambda: _start(bundles, settings, repository, listener)
-        server.run([listener])
-    repository.close()
-    if server.failure:
-        raise server.failure
+        served = Served(bundles, settings, repository, listener)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(served, stop, worker))
+        repository.close()
 
 
-def _start(
-    bundles: Sequence[Path], settings: Settings, repository: Repository, listener: socket.socket
-) -> None:
+def _repository(settings: Settings, worker: "Worker | None") -> Repository:
+    deadline_s = settings.deadline_s or 3600.0
+    return Repository(
+        name=settings.model_name,
+        limits=Limits(queue=settings.queue, deadline_s=deadline_s, batch=settings.batch),
+        ledger=worker.ledger if worker else None,
+        bounds=Bounds(settings.max_batch, settings.max_json_depth, settings.max_json_numbers),
+    )
+
+
+async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
+    settings = served.settings
+    app = make_app(served.repository, settings)
+    note = note_refusal if settings.access_log else lambda answer: None
+    server = HttpServer(app, limits_of(settings), note)
+    await server.start(served.listener)
+    if worker:
+        worker.obey(stop, settings.drain_pause_s)
+    stopping = asyncio.create_task(stop.wait())
+    loading = asyncio.get_running_loop().run_in_executor(None, _load, served)
+    await asyncio.wait((stopping, loading), return_when=asyncio.FIRST_COMPLETED)
+    if loading.done():
+        loading.result()
+        if worker:
+            worker.report_ready()
+    pause_s = await stopping
+    server.is_closing = True
+    await asyncio.sleep(pause_s)
+    await server.drain(settings.drain_timeout_s)
+    await asyncio.wait((loading,))
+    app.close()
+
+
+def _load(served: Served) -> None:
     begin = monotonic()
-    repository.load(bundles, settings.threads)
+    served.repository.load(served.bundles, served.settings.threads)
     # What is loaded stays: the collector need not walk it again and again.
     gc.freeze()
     gc.enable()
     took_ms = (monotonic() - begin) * 1000
-    host, port = listener.getsockname()[:2]
-    for served in repository.models:
-        for warning in served.model.warnings():
-            log.warning("%s: %s", served.name, warning)
-    names = ", ".join(f"{served.name} {served.version}" for served in repository.models)
+    host, port = served.listener.getsockname()[:2]
+    for each in served.repository.models:
+        for warning in each.model.warnings():
+            log.warning("%s: %s", each.name, warning)
+    names = ", ".join(f"{each.name} {each.version}" for each in served.repository.models)
     log.info("golden samples agree, ready after %.0f ms", took_ms)
-    log.info("serving %s on http://%s:%d, Ctrl-C ends", names, _spell(host), port)
+    log.info("serving %s on http://%s:%d, Ctrl-C ends", names, spell(host), port)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """A bound socket; raises UsageError when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        listener.bind((settings.host, settings.port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise UsageError(
-            f"cannot listen on {_spell(settings.host)}:{settings.port}: "
-            f"{getattr(error, 'strerror', None) or error}; choose another with --host or --port"
-        ) from error
-    return listener
-
-
-def _spell(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-class Server(lean_uvicorn.Server):
-    """uvicorn with our signals: SIGTERM pauses, drains and exits 0; a second one kills."""
-
-    start_model: Callable[[], None]
-
-    def __init__(self, config: Config, repository: Repository, drain_pause_s: float) -> None:
-        super().__init__(config)
-        self.failure: BaseException | None = None
-        self._repository = repository
-        self._drain_pause_s = drain_pause_s
-        self._stop_at = float("inf")
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Nothing: the handlers stand already, from before the model was loaded."""
-        yield
-
-    @contextmanager
-    def handle_signals(self) -> Iterator[None]:
-        before = {
-            number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        pause_s = self._drain_pause_s if number == signal.SIGTERM else 0.0
-        log.info("%s: stopping after the requests in flight", signal.Signals(number).name)
-        self._repository.is_stopping = True
-        self._stop_at = monotonic() + pause_s
-        for again in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(again, signal.SIG_DFL)
-
-    async def main_loop(self) -> None:
-        loading = asyncio.get_running_loop().run_in_executor(None, self.start_model)
-        loading.add_done_callback(self._loaded)
-        await super().main_loop()
-
-    def _loaded(self, loading: "asyncio.Future[None]") -> None:
-        self.failure = loading.exception()
-        self.should_exit = self.should_exit or self.failure is not None
-
-    async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) or monotonic() >= self._stop_at
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

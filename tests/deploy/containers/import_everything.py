@@ -6,7 +6,7 @@ import sys
 import warnings
 from pathlib import Path
 
-UNUSED = ("uvicorn", "httptools", "uvloop")
+UNUSED = ("httptools", "uvloop")
 """What serves HTTP: the function has no server of its own."""
 
 FOLDERS = [path for path in sys.path if path.startswith("/usr")]

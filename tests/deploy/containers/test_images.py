@@ -119,7 +119,12 @@ def normal(name: str) -> str:
 
 def test_two_builds_give_one_digest(images: Images, docker: Docker, registry: str) -> None:
     prefix = f"{registry}/again"
-    only = ("--set", "edge.platform=linux/amd64")
+    only = (
+        "--set",
+        "edge.platform=linux/amd64",
+        "--set",
+        "edge.output=type=image,oci-mediatypes=true",
+    )
     bake(docker, prefix, BUNDLE, "--no-cache", *only, "edge")
     try:
         docker("push", "--quiet", f"{prefix}/edge:0.1.0")

@@ -1,0 +1,89 @@
+"""Conversion: a source to a float32 .tflite in a child process, within limits.
+
+Converters crash, hang and eat memory on legitimate input, and exit 0 on models that answer
+nonsense; so a child's word is checked here, and its model by the gate.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twite.child import run_in_child
+from twite.fields import from_table, to_table
+from twite.tensors import Tensors, TensorSpec
+from twite_build import onnx_environment
+from twite_build.errors import ConversionFailed
+from twite_build.recipe import Quantization
+from twite_build.scratch import load_tensors
+from twite_build.sources import KINDS, Origin
+
+CONVERTERS: dict[str, str] = {kind: f"twite_build.converters.{kind}:convert" for kind in KINDS}
+TIMEOUT_S = 3600.0
+
+
+class Limits(NamedTuple):
+    """What a conversion may use; memory counts the child's and its children's resident bytes."""
+
+    timeout_s: float = TIMEOUT_S
+    memory_bytes: int | None = None
+
+
+class Conversion(NamedTuple):
+    """The converted model, the source framework's own answers, and what the converter told.
+
+    quantization is set where the source is quantized already.
+    """
+
+    model: Path
+    inputs: tuple[TensorSpec, ...]
+    outputs: Tensors
+    tools: dict[str, str]
+    files: dict[str, str]
+    notes: tuple[str, ...]
+    quantization: Quantization | None
+
+
+def convert(
+    origin: Origin, samples: Path, folder: Path, limits: Limits, note: Callable[[str], None]
+) -> Conversion:
+    """samples are preprocessed evaluation samples; note is told of what takes long besides."""
+    model, outputs = folder / "fp32.tflite", folder / "source.npz"
+    request = {
+        "source": str(origin.path.absolute()),
+        "options": to_table(origin.source),
+        "samples": str(samples),
+        "model": str(model),
+        "outputs": str(outputs),
+    }
+    if origin.kind == "onnx":
+        request["python"] = str(onnx_environment.ready(note))
+    told = run_in_child(
+        CONVERTERS[origin.kind],
+        request,
+        timeout_s=limits.timeout_s,
+        memory_bytes=limits.memory_bytes or most_of_the_memory(),
+    )
+    name = origin.source.file
+    if not model.is_file() or not model.stat().st_size:
+        raise ConversionFailed(f"the converter of {name} wrote no model")
+    return _conversion(model, load_tensors(outputs), told)
+
+
+def _conversion(model: Path, outputs: Tensors, told: dict[str, Any]) -> Conversion:
+    inputs = tuple(from_table(TensorSpec, t, "input", ConversionFailed) for t in told["inputs"])
+    files, notes = told.get("files", {}), tuple(told.get("notes", ()))
+    return Conversion(model, inputs, outputs, told["tools"], files, notes, told.get("quantization"))
+
+
+def most_of_the_memory() -> int:
+    """Nine tenths of this machine's memory: beyond, the system would end what it likes."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            found = Path(limit).read_text().strip()
+        except OSError:
+            continue
+        if found.isdigit():
+            total = min(total, int(found))
+    return total * 9 // 10

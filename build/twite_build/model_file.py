@@ -1,0 +1,44 @@
+"""What the tensors and operators of a `.tflite` are, read from the file without running it."""
+
+from typing import Any, NamedTuple
+
+
+class TensorType(NamedTuple):
+    """is_constant: its values are in the file; is_quantized: integers stand for real values."""
+
+    dtype: str
+    is_constant: bool
+    is_quantized: bool
+    size_bytes: int
+
+
+def tensor_types(content: bytes) -> list[TensorType]:
+    """Of all subgraphs; an empty list of a model that has none."""
+    schema = _schema()
+    names = {
+        value: name.lower()
+        for name, value in vars(schema.TensorType).items()
+        if isinstance(value, int)
+    }
+    model: Any = schema.ModelT.InitFromPackedBuf(content, 0)
+    found = []
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            how, buffer = tensor.quantization, model.buffers[tensor.buffer]
+            size = 0 if buffer.data is None else len(buffer.data)
+            is_quantized = how is not None and how.scale is not None and len(how.scale) > 0
+            found.append(TensorType(names[tensor.type], size > 0, is_quantized, size))
+    return found
+
+
+def custom_operators(content: bytes) -> list[str]:
+    """The names of operators outside of TFLite's own; TensorFlow's begin with Flex."""
+    model: Any = _schema().ModelT.InitFromPackedBuf(content, 0)
+    names = {code.customCode for code in model.operatorCodes if code.customCode}
+    return sorted(name.decode() for name in names)
+
+
+def _schema() -> Any:
+    from litert_converter import schema_py_generated
+
+    return schema_py_generated

@@ -1,0 +1,125 @@
+"""`--workers`: several processes on one port, watched by a parent."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROW = {"features": [[5.1, 3.5, 0.2]]}
+PATIENCE_S = 60.0
+
+
+def await_until(happened: Callable[[], bool], server: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, server.log
+        time.sleep(0.02)
+
+
+def workers_of(server: Any) -> list[int]:
+    """The process ids of the children."""
+    listed = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+
+def ready(server: Any, count: int) -> None:
+    await_until(lambda: server.log.count("serving iris") >= count, server)
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ask(server: Any) -> int:
+    return int(httpx.post(server.url + "/predict", json=ROW, timeout=PATIENCE_S).status_code)
+
+
+def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 2)
+        assert {ask(server) for _ in range(6)} == {200}
+        before = workers_of(server)
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        ready(server, 3)
+        assert "was ended by SIGKILL; another starts in 0.5 s" in server.log
+        after = workers_of(server)
+        assert len(after) == 2
+        assert before[1] in after
+        assert {ask(server) for _ in range(6)} == {200}
+        assert server.stop() == 0
+        assert not any(exists(pid) for pid in after)
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_counts_once(serve_iris: Any, number: int) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 2)
+        workers = workers_of(server)
+        os.killpg(server.process.pid, number)
+        assert server.process.wait(PATIENCE_S) == 0
+        assert not any(exists(pid) for pid in workers)
+
+
+def test_a_second_signal_ends_the_workers_too(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2", TWITE_DRAIN_PAUSE_S="600") as server:
+        ready(server, 2)
+        workers = workers_of(server)
+        server.process.send_signal(signal.SIGTERM)
+        await_until(lambda: "SIGTERM: stopping 2 workers" in server.log, server)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE_S) == -signal.SIGTERM
+        await_until(lambda: not any(exists(pid) for pid in workers), server)
+
+
+def test_workers_do_not_outlive_their_parent(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 2)
+        workers = workers_of(server)
+        server.process.kill()
+        server.process.wait()
+        await_until(lambda: not any(is_running(pid) for pid in workers), server)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie, which is for whoever is its parent now."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    return re.search(r"^State:\s+Z", status, re.MULTILINE) is None
+
+
+def test_a_bundle_that_cannot_be_loaded_ends_the_parent(bundles: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(bundles / "iris", tmp_path / "iris"))
+    (path / "model.tflite").write_bytes(b"x" * (path / "model.tflite").stat().st_size)
+    command = [sys.executable, "-m", "twite", "serve", str(path), "--port", "0", "--workers", "2"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 3
+    assert result.stderr.count("the manifest says") == 1
+    assert "worker 0 ended with 3 before it was ready" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_that_a_server_has_is_not_shared_with_another(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 1)
+        command = [sys.executable, "-m", "twite", "serve", "x", "--port", str(server.port)]
+        for more in ([], ["--workers", "2"]):
+            result = subprocess.run([*command, *more], capture_output=True, timeout=120)
+            assert result.returncode == 2
+            assert b"cannot listen on" in result.stderr
