@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twite.arrays import conform, from_nested, is_number, name_json, with_batch
+from twite.arrays import (
+    conform,
+    from_nested,
+    is_number,
+    name_json,
+    only_numbers,
+    with_batch,
+)
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.fields import spell, suggestion
@@ -93,19 +100,43 @@ def decode(body: bytes, content_type: str, wanted: RequestFormat) -> Decoded:
     return _from_pictures(body, content_type, wanted)
 
 
+def decode_value(value: object, wanted: RequestFormat) -> Decoded:
+    """As `decode` of JSON that somebody else has parsed, as Lambda does with an event."""
+    try:
+        quotes = None
+        if isinstance(value, dict) and value.keys() <= {"features", "inputs"}:
+            quotes = _promised_quotes(value, len(wanted.inputs))
+        return _from_table(value, wanted, quotes)
+    except RecursionError as error:
+        raise RequestError("the body is JSON nested too deep to be a tensor") from error
+
+
+def _promised_quotes(table: dict[str, object], inputs: int) -> int | None:
+    """As many as the body would have, were its keys its only texts; None where they are not."""
+    if "inputs" not in table:
+        return 2 if all(map(only_numbers, table.values())) else None
+    named = table["inputs"]
+    is_numeric = isinstance(named, dict) and all(map(only_numbers, named.values()))
+    return 2 + 2 * inputs if is_numeric else None
+
+
 def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
     wanted.bounds.check_json(body)
     table = _parse(body)
+    is_numeric = b"true" not in body and b"false" not in body
+    return _from_table(table, wanted, body.count(b'"') if is_numeric else None)
+
+
+def _from_table(table: object, wanted: RequestFormat, quotes: int | None) -> Decoded:
+    """quotes counts those of a body without booleans; it tells whether only keys are texts."""
     if not isinstance(table, dict):
         raise RequestError(f"the body is {name_json(table)}; it must be {_example(wanted)}")
     if len(table) != 1 or not table.keys() <= {"features", "inputs"}:
         _refuse_keys(table, wanted)
-    is_numeric = b"true" not in body and b"false" not in body
-    quotes = body.count(b'"')
     if "inputs" in table:
-        is_numeric = is_numeric and quotes == 2 + 2 * len(wanted.inputs)
+        is_numeric = quotes == 2 + 2 * len(wanted.inputs)
         return _from_inputs(table["inputs"], wanted, is_numeric)
-    return _from_features(table["features"], wanted, is_numeric and quotes == 2)
+    return _from_features(table["features"], wanted, quotes == 2)
 
 
 def _parse(body: bytes) -> object:
