@@ -6,13 +6,11 @@ FUNCTION := .venv/.made .venvs/lambda/.made .venvs/sam/.made
 # The e-mails of the example spam come from npm.
 EXAMPLES := $(patsubst %,dist/%/bundle.json,digits faces imagenet iris mobilenetv2 $(if $(shell command -v npm),spam))
 BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
-COMPILE := $(BIN)/uv pip compile --config-file locks/uv.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
-    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run accelerators test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback locks clean
+.PHONY: help env run accelerators test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback lambda-image lambda-run lambda-sam edge-images edge-install locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -24,7 +22,7 @@ run: dist/digits/bundle.json ## train, build and serve the digits example on por
 accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
 	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
 
-test: lint $(EXAMPLES) $(FUNCTION) accelerators .venvs/clients/.made .venvs/onnx/.made ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) accelerators $(patsubst %,.venvs/%/.made,clients containers onnx) ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 
@@ -50,29 +48,23 @@ fixtures: $(EXAMPLES) ## renew the bundles that the runtime's tests use
 
 lambda-local: $(FUNCTION) $(BUNDLE)/bundle.json ## answer HTTP with the function in Lambda's emulator: BUNDLE=dist/iris PORT=8080
 	PYTHONPATH=runtime $(BIN)/python lambda/local.py $(BUNDLE) --port $(PORT)
-
 lambda-zip: .venv/.made $(BUNDLE)/bundle.json ## make dist/lambda-NAME.zip for Lambda's own Python: BUNDLE=dist/iris
 	$(BIN)/python tools/lambda_zip.py $(BUNDLE)
-
 lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be deployed from BUNDLE, and with CONFIRM=yes do it
 	.venvs/sam/bin/python tools/lambda_deploy.py deploy $(BUNDLE)
-
 lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
 	.venvs/sam/bin/python tools/lambda_deploy.py rollback $(BUNDLE)
+lambda-image: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) tools/images.sh lambda ## make the function's images, arm64 and amd64: BUNDLE=dist/iris
+lambda-run: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh run ## answer events with the function's image in Lambda's emulator on PORT
+lambda-sam: .venvs/sam/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh sam ## answer HTTP with the function's image in `sam local start-api` on PORT
+edge-images: .venv/.made ; BUNDLE=$(if $(filter file,$(origin BUNDLE)),,$(BUNDLE)) tools/images.sh edge edge-armv7 ## make the images of boards; BUNDLE=dist/digits puts it inside
+edge-install: ; edge/install.sh $(if $(filter file,$(origin BUNDLE)),,$(BUNDLE)) ## install the server as a systemd service: BUNDLE=dist/digits
 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
-	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
-	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
-	$(COMPILE) $(UPGRADE) locks/tflite-runtime.in -o locks/tflite-runtime.txt
-	$(COMPILE) $(UPGRADE) locks/vela.in -o locks/vela.txt
-	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
-	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
-	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
-	for name in clients peers mlserver sam; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
-	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
+	tools/locks.sh $(UPGRADE)
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	tools/docker.sh stop; rm -rf .docker .venv .venvs dist examples/*/trained .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/.made: locks/dev.txt locks/examples.txt runtime/pyproject.toml build/pyproject.toml tools/environment.sh
 	@tools/environment.sh .venv $(PYTHON) locks/dev.txt locks/examples.txt torch==2.13.0 -- ./runtime ./build

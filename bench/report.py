@@ -24,6 +24,7 @@ BENCHES = (
     "build",
     "function",
     "accelerators",
+    "images",
 )
 """Modules beside this one with a function `rows(dist) -> list[Row]`."""
 

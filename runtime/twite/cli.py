@@ -11,7 +11,7 @@ import twite
 from twite.errors import TwiteError, UsageError
 from twite.settings import Settings, read_settings
 
-COMMANDS = ("serve", "predict", "inspect", "check", "doctor")
+COMMANDS = ("serve", "predict", "inspect", "check", "bench", "doctor", "health")
 """Each is a module of twite.commands with a function `register(commands)`."""
 
 PROVIDED_ELSEWHERE = {"build": "twite-build[tensorflow]", "report": "twite-build"}

@@ -4,7 +4,6 @@ Interpreters are imported here and in twite.accelerators, which runs in processe
 owner an engine: two threads must not share one.
 """
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +12,7 @@ import numpy as np
 
 from twite.accelerator_status import AcceleratorStatus
 from twite.errors import EngineError, UnsupportedTarget
+from twite.processors import processors
 from twite.settings import read_engine
 from twite.tensors import DType, Quantization, Tensors, TensorSpec
 
@@ -49,7 +49,7 @@ class Engine:
     """Whether a run may wait for another process; one that may is kept off the event loop."""
 
     def __init__(self, model_path: Path, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or processors()
         self._path = model_path
         self._load()
 

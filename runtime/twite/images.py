@@ -113,10 +113,15 @@ def _draft(picture: Image.Image, image: ImagePreprocessing, *, is_turned: bool) 
     picture.draft(None, needed[::-1] if is_turned else needed)
 
 
+def _is_transparent(picture: Image.Image) -> bool:
+    """As Pillow's own has_transparency_data, which Debian's Pillow for 32-bit ARM has not."""
+    return picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
+
+
 def _in_channels(picture: Image.Image, mode: str) -> Image.Image:
     if picture.mode.startswith("I"):
         picture = _high_bytes(picture)
-    elif picture.has_transparency_data:
+    elif _is_transparent(picture):
         picture = _on_white(picture.convert("RGBA"))
     if picture.mode != mode:
         return picture.convert(mode)

@@ -1,6 +1,5 @@
 """The models that a server serves, by name and version."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Semaphore
@@ -13,6 +12,7 @@ from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Limits, Pool
+from twite.processors import processors
 from twite.telemetry import Ledger, Snapshot
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Repository:
             )
         names = [self._name or bundle.manifest.name for bundle in bundles]
         _refuse_twice(names, bundles)
-        cores = max(1, usable_cores() // self._ledger.processes)
+        cores = max(1, processors() // self._ledger.processes)
         gate = Semaphore(cores) if len(bundles) > 1 else None
         found: list[Served] = []
         for position, (name, bundle) in enumerate(zip(names, bundles, strict=True)):
@@ -141,11 +141,6 @@ class Repository:
 def find_bundles(paths: Sequence[Path]) -> list[Path]:
     """Each path that is a bundle, and for a folder of bundles those in it, by name."""
     return [bundle for path in paths for bundle in _bundles_in(path)]
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def _bundles_in(path: Path) -> Iterator[Path]:

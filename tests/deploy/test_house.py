@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("runtime/twite", "build/twite_build")
-WRITTEN = (*SHIPPED, "bench", "examples", "lambda", "tests", "tools")
+WRITTEN = (*SHIPPED, "bench", "examples", "tests", "tools")
 LONGEST_FILE, LONGEST_FUNCTION, MOST_EXPORTS = 400, 40, 8
 
 

@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import twite
-from twite.commands.arguments import Commands, add_bundle, add_command
+from twite.commands.arguments import Commands, add_command
 from twite.errors import UsageError
 from twite.settings import Settings
+
+Predict = Callable[[bytes, str], bytes]
 
 CONTENT_TYPES = {
     ".json": "application/json",
@@ -24,21 +27,40 @@ CONTENT_TYPES = {
 
 def register(commands: Commands) -> None:
     parser = add_command(commands, "predict", run, "Answer files as the server would.")
-    add_bundle(parser)
+    parser.add_argument("bundle", nargs="?", type=Path, help="what `twite build` wrote")
+    parser.add_argument("--url", help="ask the server at http://HOST:PORT; then name only files")
     files = "a picture, .json, .txt or .npy; - is JSON on stdin"
-    parser.add_argument("files", nargs="+", metavar="FILE", help=files)
+    parser.add_argument("files", nargs="*", metavar="FILE", help=files)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    model = twite.Model(twite.load(options.bundle), settings.threads)
-    model.replay()
-    for name in options.files:
-        body, content_type = _read(name)
-        sys.stdout.write(model.predict(body, content_type).decode() + "\n")
+    files = options.files
+    if options.url:
+        files = [*([str(options.bundle)] if options.bundle else []), *files]
+    if not files or not (options.bundle or options.url):
+        raise UsageError("what to answer? name a bundle and files, or --url and files; see --help")
+    predict, close = _server(options.url) if options.url else _model(options.bundle, settings)
+    for name in files:
+        body, content_type = read(name)
+        sys.stdout.write(predict(body, content_type).decode() + "\n")
+    close()
     return 0
 
 
-def _read(name: str) -> tuple[bytes, str]:
+def _model(path: Path, settings: Settings) -> tuple[Predict, Callable[[], None]]:
+    model = twite.Model(twite.load(path), settings.threads)
+    model.replay()
+    return model.predict, lambda: None
+
+
+def _server(url: str) -> tuple[Predict, Callable[[], None]]:
+    from twite.client import Client
+
+    client = Client(url)
+    return client.predict, client.close
+
+
+def read(name: str) -> tuple[bytes, str]:
     if name == "-":
         return sys.stdin.buffer.read(), "application/json"
     content_type = CONTENT_TYPES.get(Path(name).suffix.lower())

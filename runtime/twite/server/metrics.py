@@ -34,6 +34,7 @@ def render(repository: Repository) -> str:
         lines += _family(name, kind, summary, samples)
     for name, kind, summary, value in _process():
         lines += _family(name, kind, summary, [(name, {}, value)])
+    lines += _heat()
     return "\n".join(lines) + "\n"
 
 
@@ -173,6 +174,27 @@ def _histogram(name: str, labels: Labels, found: Histogram) -> Iterator[Sample]:
     yield f"{name}_bucket", {**labels, "le": "+Inf"}, total
     yield f"{name}_sum", labels, found.sum
     yield f"{name}_count", labels, total
+
+
+def _heat() -> list[str]:
+    """What the sensors of this machine say now; nothing where it has none."""
+    # Imported at the first scrape: a server that nobody scrapes needs no sensors.
+    from twite.thermal import read_thermal
+
+    found, lines = read_thermal(), []
+    if found.temperature_c:
+        name = "twite_temperature_celsius"
+        samples = [(name, {"zone": zone}, value) for zone, value in found.temperature_c.items()]
+        lines += _family(name, "gauge", "Temperature of a thermal zone.", samples)
+    if found.frequency is not None:
+        name = "twite_processor_frequency_ratio"
+        summary = "Clock that the slowest core may reach, of its most."
+        lines += _family(name, "gauge", summary, [(name, {}, found.frequency)])
+    if found.throttled_events is not None:
+        name = "twite_throttled_events_total"
+        summary = "How often heat slowed a core down since the start."
+        lines += _family(name, "counter", summary, [(name, {}, found.throttled_events)])
+    return lines
 
 
 def _process() -> Iterator[tuple[str, str, str, float]]:

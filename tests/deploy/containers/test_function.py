@@ -1,0 +1,165 @@
+"""The function's images in AWS's own emulator, on both architectures, and behind `sam local`."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from containers import BUNDLE, HARDENED, ROOT, Container, Docker, Images, wait_for
+
+INVOKE = "/2015-03-31/functions/function/invocations"
+EMULATOR = ROOT / ".docker" / "contexts" / "emulator" / "emulator"
+SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
+# Without a list of binary types, sam hands on text alone.
+FEATURES = json.dumps(
+    {"features": np.load(BUNDLE / "golden" / "in.image.npy")[0].tolist()}
+).encode()
+PNG = (ROOT / "examples" / "digits" / "seven.png").read_bytes()
+
+
+@contextmanager
+def emulated(docker: Docker, image: str, architecture: str, *options: str) -> Iterator[Container]:
+    """The production image with the emulator mounted into it."""
+    binary = emulator(architecture)
+    mount = ("-v", f"{binary}:/rie:ro", "--entrypoint", "/rie", "--tmpfs", "/tmp")
+    runtime = ("/usr/bin/python3.11", "-m", "awslambdaric", "entry.handler")
+    platform = ("--platform", f"linux/{architecture}", "-e", "QEMU_CPU=cortex-a72")
+    with docker.running(
+        image, *platform, *mount, *HARDENED, *options, arguments=runtime
+    ) as container:
+        yield container
+
+
+def emulator(architecture: str) -> Path:
+    binary = EMULATOR / architecture / "aws-lambda-rie"
+    if not binary.exists():
+        pytest.skip("cannot run here: no emulator; CONTEXTS=yes make lambda-image BUNDLE=dist/iris")
+    return binary
+
+
+def invoke(container: Container, event: object) -> dict[str, object]:
+    body = json.dumps(event).encode()
+    answered: list[tuple[int, bytes]] = []
+
+    def ask() -> bool:
+        try:
+            answered.append(container.ask("POST", INVOKE, body))
+        except OSError:
+            assert container.inspect("{{.State.Running}}") == "true", container.log
+        return bool(answered)
+
+    wait_for(ask, "the emulator")
+    status, answer = answered[0]
+    assert status == 200, answer
+    found: dict[str, object] = json.loads(answer)
+    return found
+
+
+def picture_event() -> dict[str, object]:
+    """An HTTP API event, payload 2.0, with a picture."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/predict",
+        "rawQueryString": "",
+        "headers": {"content-type": "image/png", "host": "localhost"},
+        "requestContext": {
+            "stage": "$default",
+            "http": {"method": "POST", "path": "/predict", "sourceIp": "127.0.0.1"},
+        },
+        "body": base64.b64encode(PNG).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_the_image_answers_in_the_emulator(
+    architecture: str, images: Images, docker: Docker, tmp_path: Path
+) -> None:
+    image = images.lambda_amd64 if architecture == "amd64" else images.lambda_arm64
+    # On Lambda's arm64 the image's own files stand at this place.
+    masked = tmp_path / "cpu"
+    masked.mkdir()
+    for name in ("possible", "present"):
+        (masked / name).write_text("0-1\n")
+    options = ("-v", f"{masked}:/sys/devices/system/cpu:ro") if architecture == "arm64" else ()
+    # The function refuses to start where XNNPACK is not applied, so that an answer proves it.
+    with emulated(docker, image, architecture, *options) as container:
+        answer = invoke(container, picture_event())
+        assert answer["statusCode"] == 200, answer
+        (best, *_) = json.loads(str(answer["body"]))["prediction"]
+        assert best["class"] == "7"
+
+
+def test_arm64_brings_the_list_of_its_cores(images: Images, docker: Docker) -> None:
+    name = docker("create", "--platform", "linux/arm64", images.lambda_arm64).strip()
+    try:
+        archive = subprocess.run(
+            ["docker", "cp", f"{name}:/sys/devices/system/cpu/possible", "-"],
+            env=docker.environment,
+            capture_output=True,
+            timeout=60,
+        ).stdout
+        assert b"0-1\n" in archive
+    finally:
+        docker.call("rm", name)
+
+
+def test_sam_local_serves_the_image(images: Images, docker: Docker, tmp_path: Path) -> None:
+    if not SAM.exists():
+        pytest.skip("cannot run here: no sam; make .venvs/sam/.made")
+    (tmp_path / "template.json").write_text(json.dumps(template(images.sam)))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(SAM), "local", "start-api", "--skip-pull-image", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--template", str(tmp_path / "template.json")]
+    environment = {**docker.environment, "HOME": str(tmp_path), "SAM_CLI_TELEMETRY": "0"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for(lambda: answers(port, process, tmp_path / "log"), "sam local")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for name in docker("ps", "-aq", "--filter", "name=sam_").split():
+            docker.call("rm", "--force", name)
+
+
+def template(image: str) -> dict[str, object]:
+    event = {"Type": "HttpApi", "Properties": {"Path": "/{proxy+}", "Method": "ANY"}}
+    properties = {"PackageType": "Image", "ImageUri": image, "MemorySize": 512, "Timeout": 29}
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {**properties, "Events": {"Any": event}},
+    }
+    return {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Twite": function}}
+
+
+def answers(port: int, process: "subprocess.Popen[bytes]", log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/predict", FEATURES, {"content-type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bool(json.load(answer)["prediction"][0]["confidence"] > 0.5)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{error.read()!r}: {log.read_text()}") from error
+    except OSError:
+        return False
