@@ -23,7 +23,6 @@ run: dist/digits/bundle.json ## train, build and serve the digits example on por
 
 accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
 	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
-
 test: lint $(EXAMPLES) $(FUNCTION) accelerators .venvs/clients/.made .venvs/onnx/.made ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
@@ -63,12 +62,10 @@ lambda-rollback: .venvs/sam/.made ## show which version the alias would go back 
 locks: .venv/.made ## resolve locks/*.txt anew; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --no-emit-package twite --no-emit-package torch --all-extras build/pyproject.toml runtime/pyproject.toml locks/dev.in -o locks/dev.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --all-extras runtime/pyproject.toml locks/runtime.in -o locks/runtime.txt
-	$(COMPILE) $(UPGRADE) locks/tflite-runtime.in -o locks/tflite-runtime.txt
-	$(COMPILE) $(UPGRADE) locks/vela.in -o locks/vela.txt
 	$(COMPILE) $(UPGRADE) --no-deps locks/examples.in -o locks/examples.txt
 	$(COMPILE) $(UPGRADE) -c locks/dev.txt --extra image runtime/pyproject.toml locks/lambda.in -o locks/lambda.txt
 	$(subst 3.11,3.12,$(COMPILE)) $(UPGRADE) locks/onnx.in -o build/twite_build/onnx_requirements.txt
-	for name in clients peers mlserver sam; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
+	for name in clients peers mlserver sam tflite-runtime vela; do $(COMPILE) $(UPGRADE) locks/$$name.in -o locks/$$name.txt || exit; done
 	$(COMPILE) $(UPGRADE) -c locks/sam.txt --no-deps locks/emulator.in -o locks/emulator.txt
 
 clean: ## remove everything that was made here
@@ -79,10 +76,8 @@ clean: ## remove everything that was made here
 
 .venvs/tflite-runtime/.made: locks/tflite-runtime.txt runtime/pyproject.toml tools/environment.sh
 	@tools/environment.sh $(@D) python3.11 $< -- ./runtime
-
 .venvs/mesa-%/.made: tools/accelerators.sh
 	@tools/accelerators.sh $(@D) $(if $(filter 25,$*),bookworm-backports)
-
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
 
