@@ -80,7 +80,6 @@ clean: ## remove everything that was made here
 	@tools/accelerators.sh $(@D) $(if $(filter 25,$*),bookworm-backports)
 .venvs/%/.made: locks/%.txt tools/environment.sh
 	@tools/environment.sh .venvs/$* $(PYTHON) locks/$*.txt --
-
 .venvs/onnx/.made: build/twite_build/onnx_requirements.txt build/twite_build/onnx_environment.py | .venv/.made
 	@$(BIN)/python tools/onnx_environment.py
 
