@@ -11,7 +11,7 @@ from twite.frames import Scene
 from twite.preprocess import preprocess
 from twite_build import onnx_environment, selection
 from twite_build.assemble import anchors, as_sent, contents, manifest, provenance
-from twite_build.companions import make_companions
+from twite_build.companions import check_companions, make_companions
 from twite_build.conversion import Conversion, Limits, convert
 from twite_build.data.read import read_samples
 from twite_build.data.wanted import Wanted
@@ -231,6 +231,8 @@ def write(
     with job.progress.running("verify", "the bundle as written"):
         decoded, timeout_s = job.folder / "decoded.npz", job.file.recipe.quantize.timeout_s
         check_bundle(aside, decoded, reference, job.place.engine, timeout_s)
+    for line in (*companions.notes, *check_companions(aside)):
+        job.progress.line("companion", line)
     bundle.write(target, made, files, replace=True)
 
 

@@ -12,11 +12,10 @@ from twite.decode import Decoded, decode, decode_value, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
-from twite.manifest import FeaturePreprocessing, Manifest
 from twite.postprocess import postprocess
-from twite.preprocess import preprocess
-from twite.quantized import dequantize, quantize
-from twite.tensors import Array, DType, Tensors, TensorSpec
+from twite.prepare import integer_features, prepare
+from twite.quantized import dequantize
+from twite.tensors import Array, Tensors, TensorSpec
 
 Accelerate = Callable[[Engine], AcceleratedEngine]
 
@@ -43,7 +42,7 @@ class Model:
         _check_tensors(self.cpu, self.manifest.inputs, self.manifest.outputs)
         self._wanted = request_format(self.manifest, bounds)
         self._scene = bundle.scene()
-        self._integers = _integer_features(self.manifest)
+        self._integers = integer_features(self.manifest)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -87,11 +86,7 @@ class Model:
         return self._infer(self.engine, tensors)
 
     def _infer(self, engine: Engine | AcceleratedEngine, tensors: Tensors) -> Tensors:
-        name, dtype = self._integers
-        is_prepared = name in tensors and tensors[name].dtype == dtype
-        how = self.manifest.preprocessing
-        prepared = tensors if is_prepared else preprocess(tensors, how)
-        return engine.run(quantize(prepared, self.manifest.inputs))
+        return engine.run(prepare(tensors, self.manifest, self._integers))
 
     def answer(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> bytes:
         """Raw outputs to the JSON document of an answer.
@@ -131,15 +126,6 @@ class Model:
             for name, tolerance in self.manifest.golden.tolerance.items():
                 _compare(name, i, outputs[name], wanted[name][i : i + 1], tolerance)
         return fastest
-
-
-def _integer_features(manifest: Manifest) -> tuple[str, DType]:
-    """The name and dtype of the features where the model takes them as integers; '' for none."""
-    how = manifest.preprocessing
-    for spec in manifest.inputs:
-        if isinstance(how, FeaturePreprocessing) and spec.name == how.input and spec.quantization:
-            return spec.name, spec.dtype
-    return "", "float32"
 
 
 def _only(prediction: list[object] | dict[str, object]) -> object:

@@ -163,6 +163,8 @@ def test_what_was_refused_and_why_is_said(
     assert refusal["name"] == "external:colour=red"
     assert "unknown option" in refusal["reason"]
     assert "accelerator external:colour=red refused:" in server.log
+    metadata = server.client.get(server.url("/v2/models/tiny")).json()
+    assert metadata["parameters"]["accelerator"]["state"] == "refused"
     metrics = server.client.get(server.url("/metrics")).text
     labels = 'model_name="tiny",model_version="1"'
     assert f'twite_accelerator_state{{{labels},state="refused"}} 1\n' in metrics

@@ -3,13 +3,14 @@
 import numpy as np
 
 from twite.bundle import Bundle
-from twite.preprocess import preprocess
+from twite.prepare import integer_features, prepare
 from twite.tensors import Tensors
 
 
 def model_inputs(bundle: Bundle) -> Tensors:
     """What the engine gets for the golden samples, (count, ...) each."""
-    prepared = preprocess(bundle.golden_inputs(), bundle.manifest.preprocessing)
+    manifest = bundle.manifest
+    prepared = prepare(bundle.golden_inputs(), manifest, integer_features(manifest))
     return {name: np.ascontiguousarray(array) for name, array in prepared.items()}
 
 

@@ -60,13 +60,15 @@ class OpenInference:
 
     def _metadata(self, served: Served) -> Answer:
         manifest = served.model.manifest
-        table = {
+        table: dict[str, object] = {
             "name": served.name,
             "versions": versions(self._repository, served.name),
             "platform": PLATFORM,
             "inputs": [_tensor(spec, served.model) for spec in manifest.inputs],
             "outputs": [_tensor(spec, served.model) for spec in manifest.outputs],
         }
+        if status := served.model.engine.status():
+            table["parameters"] = {"accelerator": status.table()}
         return Answer(200, dump(table))
 
     async def _server(self, request: Request) -> Answer:
