@@ -215,8 +215,6 @@ def write(
         selection.rows(job.evaluation.inputs, reference.golden), job.file.recipe.preprocess, winner
     )
     companions = make_companions(winner.model, job.place.target, job.folder)
-    for note in companions.notes:
-        job.progress.line("companion", note, "warning")
     made = manifest(job.file, winner, golden, reference, origin)._replace(
         target=job.place.target.name,
         allowed=reference.gate.loosened,
