@@ -1,7 +1,7 @@
 """Where candidates are measured: on this environment's engine, or on the target's in its own.
 
 tflite-runtime wants numpy 1 and Python 3.11 or older, so it has an environment of its own. Its
-Python runs the same measurements, with tflite_runtime standing where the engine's package stands.
+Python runs the same measurements on it.
 """
 
 import subprocess
@@ -17,12 +17,10 @@ from twite_build.targets import LITERT, TFLITE_RUNTIME, Target
 OWN_ENVIRONMENT = Path(".venvs/tflite-runtime/bin/python")
 
 _CHILD = """
-import sys
+import os, sys
 folders = sys.argv.pop(1)
 sys.path += folders.split("\\n")
-import tflite_runtime, tflite_runtime.interpreter
-sys.modules["ai_edge_litert"] = tflite_runtime
-sys.modules["ai_edge_litert.interpreter"] = tflite_runtime.interpreter
+os.environ["TWITE_ENGINE"] = "tflite-runtime"
 from twite.child import main
 main(sys.argv[1:])
 """
