@@ -49,15 +49,9 @@ def bench_model(model: Model, seconds: float) -> dict[str, Any]:
         "engine": f"{engine.name} {engine.version}",
         "xnnpack": engine.xnnpack,
         "threads": engine.threads,
-        "accelerator": _accelerator(engine),
+        "accelerator": status.name if (status := engine.status()) else None,
         **summary(took),
     }
-
-
-def _accelerator(engine: Any) -> str | None:
-    """The name of what runs the model beside the processor, where an engine has such a thing."""
-    status = getattr(engine, "status", None)
-    return status.name if status else None
 
 
 def bench_url(ask: Callable[[], object], url: str, seconds: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ("make run", "twite serve")
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".venvs", ".*_cache", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns(".git", ".docker", ".venv", ".venvs", ".*_cache", "__pycache__")
 STEP_TIMEOUT_S = 300.0
 
 

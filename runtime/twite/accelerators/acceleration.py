@@ -10,7 +10,7 @@ is a worker now; where there is none, or it fails, the CPU answers the same requ
 import logging
 import threading
 from pathlib import Path
-from time import time
+from time import sleep, time
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,7 @@ class Patience(NamedTuple):
 
 
 PATIENCE = Patience()
+SETTLE_S = 0.02
 
 
 class Chosen(NamedTuple):
@@ -100,6 +101,11 @@ class Acceleration:
             target=self._supervise, name="twite-accelerator", daemon=True
         )
         self._thread.start()
+
+    def settle(self) -> None:
+        """Wait until an accelerator runs, or it is clear that none will."""
+        while self._state == "probing":
+            sleep(SETTLE_S)
 
     def close(self) -> None:
         """End every process that was started here."""

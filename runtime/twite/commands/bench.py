@@ -7,7 +7,7 @@ from typing import Any
 
 from twite.commands.arguments import Commands, add_command, add_json, print_json
 from twite.errors import UsageError
-from twite.settings import Settings
+from twite.settings import Settings, with_options
 
 
 def register(commands: Commands) -> None:
@@ -20,6 +20,9 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure (5)")
     parser.add_argument("--threads", type=int, help="threads of the interpreter (TWITE_THREADS)")
+    parser.add_argument(
+        "--accelerator", metavar="auto|cpu|NAME", help="what runs it (TWITE_ACCELERATOR, auto)"
+    )
     parser.add_argument(
         "--compare", nargs=2, type=Path, metavar="JSON", help="two reports of --json, side by side"
     )
@@ -45,10 +48,22 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _of_bundle(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     import twite
+    from twite.accelerators.presence import find_accelerator
     from twite.benchmark import bench_model
+    from twite.processors import processors
 
-    threads = options.threads or settings.threads
-    return bench_model(twite.Model(twite.load(Path(options.subject)), threads), options.seconds)
+    bundle, threads = twite.load(Path(options.subject)), options.threads or settings.threads
+    settings = with_options(settings, {"accelerator": options.accelerator})
+    acceleration = find_accelerator(bundle, settings, threads or processors())
+    if acceleration is None:
+        return bench_model(twite.Model(bundle, threads), options.seconds)
+    model = twite.Model(bundle, threads, accelerate=acceleration.engine)
+    try:
+        acceleration.begin()
+        acceleration.settle()
+        return bench_model(model, options.seconds)
+    finally:
+        acceleration.close()
 
 
 def _of_url(options: argparse.Namespace) -> dict[str, Any]:
