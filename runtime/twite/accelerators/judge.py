@@ -28,23 +28,33 @@ def extremes(samples: Tensors) -> list[Tensors]:
     samples are the model's own inputs, rows of them. Within the samples' range, so that a token or
     an index stays one.
     """
-    random = np.random.default_rng(0)
     low = {name: np.full_like(array[:1], array.min()) for name, array in samples.items()}
     high = {name: np.full_like(array[:1], array.max()) for name, array in samples.items()}
     noise = [
-        {name: _between(random, array) for name, array in samples.items()}
-        for _ in range(NOISE_ROWS)
+        {name: _between(row, array) for name, array in samples.items()} for row in range(NOISE_ROWS)
     ]
     return [low, high, *noise]
 
 
-def _between(random: np.random.Generator, array: Array) -> Array:
-    shape = array[:1].shape
-    if array.dtype.kind in "iu":
-        return random.integers(int(array.min()), int(array.max()) + 1, shape, array.dtype)
-    if array.dtype.kind == "b":
-        return random.integers(0, 2, shape).astype(array.dtype)
-    return random.uniform(float(array.min()), float(array.max()), shape).astype(array.dtype)
+def _between(row: int, array: Array) -> Array:
+    """Noise of one row between the samples' smallest and largest value."""
+    low, high = float(array.min()), float(array.max())
+    share = _noise(row, array[:1].size).reshape(array[:1].shape)
+    if array.dtype.kind in "iub":
+        return (low + np.floor(share * (high - low + 1))).astype(array.dtype)
+    return (low + share * (high - low)).astype(array.dtype)
+
+
+def _noise(row: int, count: int) -> Array:
+    """Numbers from 0 to 1, the same ones everywhere, by SplitMix64 (Steele, Lea, Flood 2014).
+
+    numpy's own generators are a tenth of its size, and images leave them out.
+    """
+    z = np.arange(1, count + 1, dtype=np.uint64) + np.uint64(row * count)
+    z *= np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 def tolerances(references: Sequence[Tensors], bundle: Mapping[str, float]) -> dict[str, float]:

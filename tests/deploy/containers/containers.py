@@ -67,7 +67,11 @@ class Container(NamedTuple):
 
     @property
     def port(self) -> int:
-        return int(self.docker("port", self.name, "8080/tcp").split(":")[-1])
+        """The port on loopback; raises ConnectionError while docker has none for it."""
+        done = self.docker.call("port", self.name, "8080/tcp")
+        if done.returncode:
+            raise ConnectionError(done.stderr)
+        return int(done.stdout.split(":")[-1])
 
     @property
     def log(self) -> str:
@@ -95,7 +99,7 @@ class Container(NamedTuple):
                 if self.ask("GET", "/readyz")[0] == 200:
                     return self
             except (OSError, http.client.HTTPException):
-                assert self.inspect("{{.State.Running}}") == "true", self.log
+                assert self.inspect("{{.State.Status}}") in ("running", "restarting"), self.log
             time.sleep(0.1)
         raise AssertionError(f"not ready: {self.log}")
 

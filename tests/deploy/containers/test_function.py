@@ -117,7 +117,9 @@ def test_arm64_brings_the_list_of_its_cores(images: Images, docker: Docker) -> N
 def test_sam_local_serves_the_image(images: Images, docker: Docker, tmp_path: Path) -> None:
     if not SAM.exists():
         pytest.skip("cannot run here: no sam; make .venvs/sam/.made")
-    (tmp_path / "template.json").write_text(json.dumps(template(images.sam)))
+    # SAM takes a name with a registry on loopback for one of AWS, and runs none of those.
+    docker("tag", images.sam, "twite/lambda-sam:here")
+    (tmp_path / "template.json").write_text(json.dumps(template("twite/lambda-sam:here")))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
