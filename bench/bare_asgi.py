@@ -32,7 +32,9 @@ def make_app(bundle: Path) -> Callable[[dict[str, Any], Receive, Send], Awaitabl
         features = np.array(json.loads(body)["features"], np.float32)
         interpreter.set_tensor(source, (features - mean) / scale)
         interpreter.invoke()
-        values = interpreter.get_tensor(result)[:, 0].astype(np.float64).round(decimals).tolist()
+        values = (
+            interpreter.get_tensor(result).reshape(-1).astype(np.float64).round(decimals).tolist()
+        )
         return json.dumps({"prediction": values}, separators=(",", ":")).encode()
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:

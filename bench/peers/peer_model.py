@@ -31,7 +31,7 @@ class PeerModel:
         before, after = self._manifest["preprocessing"], self._manifest["postprocessing"]
         mean = np.array(before.get("mean", [0.0]), np.float32)
         scale = np.array(before.get("scale", [1.0]), np.float32)
-        values = self.infer((np.array(features, np.float32) - mean) / scale)[:, 0]
+        values = self.infer((np.array(features, np.float32) - mean) / scale).reshape(-1)
         return [round(float(value), after["decimals"]) for value in values]
 
     def classes(self, jpeg: bytes) -> list[dict[str, object]]:
