@@ -19,7 +19,8 @@ PREDICT = (
 )
 HEALTH = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"
 HEALTH_EVERY_S = 0.02
-LOST = 0
+LOST, REFUSED = 0, 503
+RETRY_AFTER_S = 1.0
 
 
 class Client(asyncio.Protocol):
@@ -74,7 +75,7 @@ class Crowd:
         return client
 
     async def closed(self, clients: int) -> None:
-        """Each client asks again as soon as it has its answer."""
+        """Each client asks again as soon as it has its answer, or when Retry-After says."""
         everyone = [await self.connect() for _ in range(clients)]
         end = perf_counter() + self._seconds
         await asyncio.gather(self.health(end), *(self._again(each, end) for each in everyone))
@@ -105,7 +106,8 @@ class Crowd:
 
     async def _again(self, client: Client, end: float) -> None:
         while perf_counter() < end:
-            await self._timed(client)
+            if await self._timed(client) == REFUSED:
+                await asyncio.sleep(RETRY_AFTER_S)
         client.close()
 
     async def _once(self, free: list[Client]) -> None:
@@ -113,12 +115,13 @@ class Crowd:
         await self._timed(client)
         free.append(client)
 
-    async def _timed(self, client: Client) -> None:
+    async def _timed(self, client: Client) -> int:
         begin = perf_counter()
         status = await client.ask(PREDICT)
         self.took_s[status].append(perf_counter() - begin)
         if status == LOST:
             await asyncio.sleep(0.01)
+        return status
 
 
 def main() -> None:

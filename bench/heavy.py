@@ -1,5 +1,6 @@
 """A bundle that takes milliseconds to infer and a few bytes to ask: load without large bodies."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,9 @@ def heavy_bundle(dist: Path) -> Path:
         _write_source(folder)
         import sys
 
-        from twite_build.pipeline import build
-        from twite_build.progress import Progress
-        from twite_build.recipe import read_recipe
-
-        progress = Progress(sys.stderr, terminal=False, color=False)
-        build(read_recipe(folder / "recipe.toml"), bundle, force=True, progress=progress)
+        twite = Path(sys.executable).parent / "twite"
+        recipe = folder / "recipe.toml"
+        subprocess.run([twite, "build", recipe, "-o", bundle, "--force"], check=True)
     return bundle
 
 
