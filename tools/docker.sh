@@ -101,7 +101,9 @@ stop() {
         umount "$FORMATS" || true
         rm "$HOME_DIR/mounted"
     fi
-    rm -rf "$RUN_DIR" "$HOME_DIR/docker.pid"
+    # A network namespace that a container had may be mounted still.
+    awk -v folder="$RUN_DIR/" 'index($2, folder) == 1 { print $2 }' /proc/mounts | xargs -r umount -l || true
+    rm -rf "$RUN_DIR" "$HOME_DIR/docker.pid" || say "$RUN_DIR could not be removed"
     [ "${1:-}" != --clean ] || rm -rf "$HOME_DIR/data"
 }
 
