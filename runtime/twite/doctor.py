@@ -13,6 +13,7 @@ from twite.accelerators.probe import HOP_S, Prober, Verdict, judge_speed
 from twite.bundle import Bundle
 from twite.child import run_in_child
 from twite.errors import ChildFailed, TwiteError
+from twite.processors import memory_bytes, quota
 
 TINY = Path(__file__).parent / "accelerators" / "tiny.tflite"
 """A model of four operators, to see whether XNNPACK takes them."""
@@ -94,15 +95,14 @@ def try_accelerators(
 def read_machine(root: Path = HERE.root) -> Machine:
     folder = root / "sys/devices/system/cpu"
     hidden = tuple(str(folder / name) for name in CPU_FILES if not _read(folder / name))
-    quota, _, period = _read(root / "sys/fs/cgroup/cpu.max").partition(" ")
-    limit = _read(root / "sys/fs/cgroup/memory.max")
+    allowed = quota(root)
     return Machine(
         architecture=platform.machine(),
         processor=_processor(root),
         cores=len(os.sched_getaffinity(0)),
-        cgroup_cores=int(quota) / int(period) if quota.isdigit() and period.isdigit() else None,
+        cgroup_cores=allowed if allowed < float("inf") else None,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        cgroup_memory_bytes=int(limit) if limit.isdigit() else None,
+        cgroup_memory_bytes=memory_bytes(root),
         kernel=os.uname().release,
         glibc=platform.libc_ver()[1] or "none: another C library",
         hidden=hidden,

@@ -63,6 +63,7 @@ def test_sees_a_masked_sys_and_the_limits_of_a_cgroup(tmp_path: Path) -> None:
     for name, text in {
         "sys/devices/system/cpu/possible": "0-1",
         "sys/devices/system/cpu/present": "0-1",
+        "proc/self/cgroup": "0::/",
         "sys/fs/cgroup/cpu.max": "150000 100000",
         "sys/fs/cgroup/memory.max": "536870912",
     }.items():

@@ -81,6 +81,18 @@ def picture_event() -> dict[str, object]:
     }
 
 
+def test_a_real_classifier_answers_in_128_mb(images: Images, docker: Docker) -> None:
+    bundle = ROOT / "dist" / "imagenet"
+    if not (bundle / "bundle.json").exists():
+        pytest.skip("cannot run here: no dist/imagenet; make examples")
+    options = ("-v", f"{bundle}:/imagenet:ro", "-e", "MODEL_PATH=/imagenet")
+    with emulated(docker, images.lambda_amd64, "amd64", *options) as container:
+        answer = invoke(container, picture_event())
+        assert answer["statusCode"] == 200, answer
+        assert len(json.loads(str(answer["body"]))["prediction"]) >= 3
+        assert container.inspect("{{.State.OOMKilled}}") == "false"
+
+
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_the_image_answers_in_the_emulator(
     architecture: str, images: Images, docker: Docker, tmp_path: Path
