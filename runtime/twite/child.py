@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from twite.errors import ChildFailed, TwiteError
 
 TAIL_LINES = 20
+MEMORY = "/dev/shm"
 WATCH_S = 0.1
 
 
@@ -44,7 +45,7 @@ def run_in_child(
     resident memory than memory_bytes raises ChildFailed with the last lines of output. Neither the
     child nor what it started outlives the call.
     """
-    with tempfile.TemporaryDirectory(prefix="twite-") as folder:
+    with tempfile.TemporaryDirectory(prefix="twite-", dir=_scratch()) as folder:
         asked, answered = Path(folder, "request.json"), Path(folder, "answer.json")
         asked.write_text(json.dumps(dict(request)))
         tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -115,6 +116,14 @@ def _run(
             if child.poll() is None:
                 _kill(child)
     return why[0] if why else code
+
+
+def _scratch() -> str | None:
+    """Where files may be made: the usual place, or memory where the whole system is read-only."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return MEMORY
 
 
 def _kill(child: "subprocess.Popen[str]") -> None:

@@ -62,6 +62,14 @@ def test_an_unforeseen_exception_shows_its_traceback() -> None:
         run_in_child("test_child:fail", {})
 
 
+def test_a_read_only_system_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert run_in_child("test_child:double", {"n": 21}) == {"n": 42}
+
+
 def test_a_child_that_hangs_is_ended() -> None:
     lines: list[str] = []
     with pytest.raises(ChildFailed, match="longer than 8 s"):

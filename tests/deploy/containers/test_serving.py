@@ -112,6 +112,14 @@ def test_too_little_memory_kills_and_starts_again(images: Images, docker: Docker
         assert container.inspect("{{.State.ExitCode}}") != "0"
 
 
+@pytest.mark.parametrize("arguments", [("inspect", "/model"), ("doctor",)])
+def test_commands_need_no_place_to_write(
+    arguments: tuple[str, ...], images: Images, docker: Docker
+) -> None:
+    told = json.loads(docker.once(images.edge, *arguments, "--json", options=("--read-only",)))
+    assert told
+
+
 def test_a_crash_is_followed_by_a_new_start(images: Images, docker: Docker) -> None:
     with docker.running(images.edge, "--restart", "always", *HARDENED) as container:
         container.wait_until_ready()
