@@ -1,6 +1,7 @@
 """wrk as the client: many connections, one body, its rate and its percentiles."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def wrk(
     port: int, path: str, body: bytes, headers: dict[str, str], *, connections: int, seconds: float
 ) -> Load:
     """Send body over and over on each connection; every answer must be 2xx."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed; apt install wrk, or name rows that do without it")
     with tempfile.TemporaryDirectory() as folder:
         file, script = Path(folder) / "body", Path(folder) / "ask.lua"
         file.write_bytes(body)
