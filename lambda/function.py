@@ -11,7 +11,7 @@ from telemetry import Context, Telemetry
 from twite.arrays import name_json
 from twite.errors import BodyTooLarge, RequestError, TwiteError
 from twite.settings import Settings
-from twite.tensors import Tensors
+from twite.tensors import Array, Tensors
 
 EVENT_BYTES = ANSWER_BYTES = 6 * 1024 * 1024
 """What Lambda carries to a function and back."""
@@ -20,6 +20,9 @@ REQUEST_KEYS = frozenset(("features", "inputs", "text"))
 
 NUMBER_BYTES = 26
 """The longest number in JSON, with its comma."""
+
+FEW = 32
+"""So many numbers are summed before numpy has begun."""
 
 
 class Function:
@@ -66,9 +69,10 @@ class Function:
             )
         decoded = model.decode_value(value)
         outputs = self.inference.run(decoded.tensors)
-        _check_finite(outputs)
+        numbers = _count_finite(outputs)
         answer = {"prediction": model.prediction(outputs, decoded)}
-        _check_size(answer, outputs)
+        if numbers * NUMBER_BYTES > ANSWER_BYTES:
+            _check_size(answer)
         return answer
 
     def _refused(self, context: Context, code: int, error: Exception) -> None:
@@ -95,21 +99,26 @@ def _name(event: object) -> str:
     return name_json(event)
 
 
-def _check_finite(outputs: Tensors) -> None:
+def _count_finite(outputs: Tensors) -> int:
+    """How many numbers there are; raises TwiteError for NaN and infinity."""
+    numbers = 0
     for array in outputs.values():
-        if array.dtype.kind != "f" or isfinite(np.vdot(array, array)):
+        numbers += array.size
+        if array.dtype.kind != "f" or isfinite(_total(array)) or np.isfinite(array).all():
             continue
-        # The sum of squares may be infinite where no number is.
-        if not np.isfinite(array).all():
-            raise TwiteError(
-                "the model answered NaN or infinity for this input; JSON has no such number"
-            )
+        raise TwiteError(
+            "the model answered NaN or infinity for this input; JSON has no such number"
+        )
+    return numbers
 
 
-def _check_size(answer: dict[str, object], outputs: Tensors) -> None:
+def _total(array: Array) -> float:
+    """Not finite where a number is not; it may be infinite where all of them are."""
+    return float(sum(array.ravel().tolist()) if array.size <= FEW else np.vdot(array, array))
+
+
+def _check_size(answer: dict[str, object]) -> None:
     """Raise BodyTooLarge for an answer that Lambda would refuse, ending the process for it."""
-    if sum(array.size for array in outputs.values()) * NUMBER_BYTES < ANSWER_BYTES:
-        return
     size = len(dumps(answer))
     if size > ANSWER_BYTES:
         raise BodyTooLarge(answer_too_large(size, ANSWER_BYTES))

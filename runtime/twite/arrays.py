@@ -29,6 +29,21 @@ _NUMBERS, _LISTS = {int, float}, {list}
 _EXACT_IN_DOUBLE = 2**53 - 1
 
 
+def plain_row(value: object, length: int) -> Array | None:
+    """A list of so many moderate numbers as (1, length) float32; None for what needs a closer look.
+
+    The same bits as from_nested gives: each number is a double exactly and is rounded once.
+    """
+    if type(value) is not list or len(value) != length or not _NUMBERS.issuperset(map(type, value)):
+        return None
+    try:
+        # Of NaN this is false.
+        is_moderate = math.hypot(*value) < _EXACT_IN_DOUBLE
+    except OverflowError:
+        return None
+    return np.array([value], np.float32) if is_moderate else None
+
+
 def from_nested(
     value: object, spec: TensorSpec, where: str, *, nonfinite_allowed: bool, numbers_only: bool
 ) -> Array:

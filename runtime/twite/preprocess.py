@@ -12,6 +12,8 @@ from twite.manifest import (
 )
 from twite.tensors import Array, Tensors
 
+_AS_THEY_ARE = (TensorPreprocessing, TextPreprocessing)
+
 
 def preprocess(tensors: Tensors, how: Preprocessing) -> Tensors:
     """Standardize the input that `how` names: any number to float32, of the same shape.
@@ -20,7 +22,7 @@ def preprocess(tensors: Tensors, how: Preprocessing) -> Tensors:
     an input that is already what the model takes, pass without a copy: a picture whose pixels are
     not uint8 any more came as the model's own tensor.
     """
-    if isinstance(how, TensorPreprocessing | TextPreprocessing):
+    if isinstance(how, _AS_THEY_ARE):
         return tensors
     if isinstance(how, ImagePreprocessing) and tensors[how.input].dtype != np.uint8:
         return tensors
