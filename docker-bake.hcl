@@ -135,3 +135,21 @@ target "lambda-sam" {
   target   = "sam"
   tags     = ["${REGISTRY}/lambda-sam:${VERSION}"]
 }
+
+# With a numpy that is compiled here, without BLAS.
+group "lambda-slim" { targets = ["lambda-slim-arm64", "lambda-slim-amd64"] }
+
+target "slim" {
+  args     = { NUMPY = "slim" }
+  contexts = CONTEXTS == "" ? {} : { compiler = "${CONTEXTS}/slim/compiler", sources = "${CONTEXTS}/slim/sources" }
+}
+
+target "lambda-slim-arm64" {
+  inherits = ["lambda-arm64", "slim"]
+  tags     = ["${REGISTRY}/lambda-slim:${VERSION}-arm64"]
+}
+
+target "lambda-slim-amd64" {
+  inherits = ["lambda-amd64", "slim"]
+  tags     = ["${REGISTRY}/lambda-slim:${VERSION}-amd64"]
+}

@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "lambda"), str(ROOT / "runtime")]
 import rie
 
 HERE = Path(__file__).parent / "functions"
-STARTS, ROUNDS, CALLS = 11, 15, 200
+STARTS, ROUNDS, CALLS = 15, 15, 200
 ROW = {"features": [5.1, 3.5, 0.2]}
 HTTP = {
     "version": "2.0",
@@ -168,17 +168,21 @@ def _start(bundle: Path, event: Any) -> tuple[float, dict[str, float]]:
 
 
 def _bare(bundle: Path) -> float:
-    return _timed([HERE / "bare.py", bundle / "model.tflite"])
+    """Until it has said what it predicts; its end takes time that nobody waits for."""
+    command = [rie.PYTHON, HERE / "bare.py", bundle / "model.tflite"]
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    begin = time.perf_counter()
+    with subprocess.Popen(command, env=rie.environment({}), stdout=pipe, stderr=null) as process:
+        said = process.stdout.readline() if process.stdout else b""
+        took_s = time.perf_counter() - begin
+    if not said:
+        raise SystemExit(f"the bare script ended with {process.returncode} and says nothing")
+    return took_s
 
 
 def _run(code: str) -> float:
-    return _timed(["-c", code])
-
-
-def _timed(arguments: list[Any]) -> float:
-    command = [rie.PYTHON, *arguments]
     begin = time.perf_counter()
-    subprocess.run(command, env=rie.environment({}), check=True, capture_output=True)
+    subprocess.run([rie.PYTHON, "-c", code], env=rie.environment({}), check=True)
     return time.perf_counter() - begin
 
 

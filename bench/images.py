@@ -25,6 +25,11 @@ CEILINGS = {
     "lambda": {"amd64": (112, 38), "arm64": (112, 37)},
 }
 
+MADE = (
+    *("edge:0.1.0", "edge-armv7:0.1.0", "lambda:0.1.0-amd64", "lambda:0.1.0-arm64"),
+    *("lambda-slim:0.1.0-amd64", "lambda-slim:0.1.0-arm64", "lambda-emulated:0.1.0"),
+)
+
 
 def rows(dist: Path) -> list[Row]:
     """Sizes from the manifests, times by the clock; images and containers are removed."""
@@ -36,9 +41,10 @@ def rows(dist: Path) -> list[Row]:
             *bake_rows(dist, environment),
             *size_rows(environment),
             *run_rows(dist, environment),
+            *function_rows(dist, environment),
         ]
     finally:
-        for name in ("edge:0.1.0", "edge-armv7:0.1.0", "lambda:0.1.0-amd64", "lambda:0.1.0-arm64"):
+        for name in MADE:
             docker(environment, "rmi", "--force", f"{REGISTRY}/{name}")
         if started:
             subprocess.run([ROOT / "tools/docker.sh", "stop"], check=True)
@@ -111,6 +117,14 @@ def run_rows(dist: Path, environment: dict[str, str]) -> list[Row]:
         Row("RSS of the idle container", f"{rss_mb:.0f} MB", "≤ 60 MB", rss_mb <= 60),
         Row("context switches of it", f"{switches:.1f}/s", "≤ 2/s", switches <= 2),
     ]
+
+
+def function_rows(dist: Path, environment: dict[str, str]) -> list[Row]:
+    """The function's start in its container, and the sizes of its images without BLAS."""
+    from function_start import rows as start_rows
+
+    bake(dist / "digits", environment, "lambda-emulated")
+    return start_rows(f"{REGISTRY}/lambda-emulated:0.1.0", dist / "digits", environment)
 
 
 def one_round(dist: Path, environment: dict[str, str]) -> tuple[float, float]:

@@ -11,7 +11,8 @@ import trim
 
 architecture, out = os.environ["TARGETARCH"], Path("/out/system")
 variant = os.environ.get("VARIANT", "cpu")
-trim.main(Path("/system", architecture), Path("/packages", architecture), out, variant)
+numpy = Path("/numpy/out") if Path("/numpy/out").is_dir() else None
+trim.main(Path("/system", architecture), Path("/packages", architecture), out, variant, numpy)
 if variant == "lambda" and architecture == "arm64":
     # Lambda's arm64 lacks these; without them XNNPACK stays away and nothing says so.
     cores = out / "sys/devices/system/cpu"

@@ -2,6 +2,8 @@
 # images/fetch.sh system|packages PARENT ARCHITECTURE VARIANT: into PARENT/ARCHITECTURE, what an
 # image of that architecture is made of: Debian's packages, or the wheels of a lock.
 # `emulator` instead makes PARENT/emulator: AWS's emulator and a shell, for both of Lambda's.
+# `compiler` makes PARENT/ARCHITECTURE, a Debian that compiles there for amd64 and arm64, `sources`
+# PARENT/ARCHITECTURE, what images/compile.py makes numpy of there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,8 +14,8 @@ case $variant in
 cpu | edge) ;;
 edgetpu) debian+=(libusb-1.0-0) ;;
 gpu | jetson) debian+=(libvulkan1) ;;
-lambda) ;;
-*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu, jetson or lambda" >&2; exit 2 ;;
+lambda | slim) ;;
+*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu, jetson, lambda or slim" >&2; exit 2 ;;
 esac
 locks=(locks/edge.txt)
 [ "$variant" != lambda ] || locks=(locks/lambda.txt)
@@ -21,6 +23,10 @@ if [ "$architecture" = arm ]; then
     debian+=(python3-numpy python3-uvloop python3-httptools python3-pil)
     locks=(locks/edge-arm.txt)
 fi
+
+# The one of amd64 and arm64 that this is not built on, as compilers and as Debian name it.
+other=aarch64-linux-gnu others=arm64
+[ "$architecture" != arm64 ] || other=x86-64-linux-gnu others=amd64
 
 case $kind in
 system) images/system.sh "$folder" "$architecture" "${debian[@]}" ;;
@@ -38,5 +44,24 @@ emulator)
     done
     mkdir -p "$emulator/links"
     for name in sh mv chmod; do ln -sf busybox "$emulator/links/$name"; done
+    ;;
+compiler)
+    images/system.sh "$folder" "$architecture" dash g++-12 "g++-12-$other" gcc-12 ninja-build libpython3.11-dev python3.11-minimal
+    # A third of it optimizes whole programs, finds leaks or links what is not linked here.
+    rm -rf "$folder"/usr/share/{doc,locale,man}
+    find "$folder/usr" \( -name lto1 -o -name '*lto-dump*' -o -name 'lib*san.*' -o -name 'libpython*.a' \
+        -o -name '*.gold' -o -name '*-dwp' \) -delete
+    ;;
+sources)
+    rm -rf "$folder"
+    mkdir -p "$folder/include"
+    images/sources.sh "$folder" locks/slim.txt
+    cache=${CACHE:-$(mktemp -d)}/apt-$others
+    images/apt.sh "$cache" "$others" bookworm bookworm-updates bookworm-security
+    rm -f "$cache"/archives/*.deb
+    settings=$(realpath "$cache")/apt.conf
+    (cd "$cache/archives" && APT_CONFIG=$settings apt-get download -qq libpython3.11-dev)
+    dpkg-deb --fsys-tarfile "$cache"/archives/libpython3.11-dev_*.deb \
+        | tar --extract --directory "$folder/include" --strip-components 3 --wildcards './usr/include/*/python3.11/*'
     ;;
 esac

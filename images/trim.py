@@ -28,9 +28,11 @@ VARIANT_LIBRARIES = {
 Rules = dict[str, Any]
 
 
-def main(system: Path, packages: Path, root: Path, variant: str) -> None:
+def main(system: Path, packages: Path, root: Path, variant: str, numpy: Path | None = None) -> None:
     rules = tomllib.loads((Path(__file__).parent / "kept.toml").read_text())
     copy_kept(packages, root / SITE, package_rules(packages, rules["packages"], variant))
+    if numpy:
+        replace_numpy(numpy, root / SITE)
     for path in files(root):
         strip(path)
     copy_kept(system, root, rules["system"])
@@ -53,6 +55,14 @@ def package_rules(packages: Path, tables: Rules, variant: str) -> Rules:
             keep += part.get("keep", [])
             drop += part.get("drop", [])
     return {"keep": keep, "drop": drop}
+
+
+def replace_numpy(numpy: Path, site: Path) -> None:
+    """Put the libraries that images/compile.py made in the place of the wheel's, with BLAS."""
+    shutil.rmtree(site / "numpy.libs")
+    for library in (*site.glob("numpy/*/*.so"),):
+        library.unlink()
+    shutil.copytree(numpy, site, dirs_exist_ok=True)
 
 
 def copy_kept(source: Path, target: Path, rules: Rules) -> None:

@@ -130,7 +130,8 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         try:
-            status = process.wait(0.02)
+            # It listens after a few milliseconds; a longer wait would be measured as start.
+            status = process.wait(0.001)
         except subprocess.TimeoutExpired:
             continue
         raise ChildFailed(f"the emulator ended with {status} before it listened on port {port}")

@@ -18,12 +18,13 @@ eval "$(tools/docker.sh env)"
 
 # fetch VARIANT ARCHITECTURE…
 fetch() {
-    local variant=$1 architecture kind parent
+    local variant=$1 architecture kind parent kinds=(system packages)
     shift
-    for kind in system packages; do
+    [ "$variant" != slim ] || kinds=(compiler sources)
+    for kind in "${kinds[@]}"; do
         parent=.docker/contexts/$variant/$kind
         for architecture; do
-            inputs=$(cat images/{fetch,system,packages,apt}.sh locks/{edge,edge-arm,lambda,emulator}.txt | cksum)
+            inputs=$(cat images/{fetch,system,packages,sources,apt}.sh locks/{edge,edge-arm,lambda,emulator,slim}.txt | cksum)
             [ "$(cat "$parent/$architecture.made" 2> /dev/null)" = "$inputs" ] && continue
             mkdir -p "$parent" .docker/cache
             CACHE=.docker/cache PYTHON=.venv/bin/python images/fetch.sh "$kind" "$parent" "$architecture" "$variant"
@@ -47,7 +48,8 @@ if [ "$CONTEXTS" = yes ]; then
         edge-edgetpu | edge-gpu) fetch "${target#edge-}" amd64 arm64 ;;
         edge-jetson) fetch jetson amd64 arm64 ;;
         everything) fetch cpu amd64 arm64 arm; for variant in edgetpu gpu jetson; do fetch $variant amd64 arm64; done ;;
-        lambda*) fetch lambda amd64 arm64 && fetch_emulator ;;
+        lambda-slim*) fetch lambda amd64 arm64; fetch slim "$(dpkg --print-architecture)"; fetch_emulator ;;
+        lambda*) fetch lambda amd64 arm64; fetch_emulator ;;
         esac
     done
     CONTEXTS=$PWD/.docker/contexts

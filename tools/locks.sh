@@ -18,6 +18,7 @@ compile -c locks/dev.txt --all-extras $runtime locks/runtime.in -o locks/runtime
 compile -c locks/dev.txt --extra image $runtime locks/lambda.in -o locks/lambda.txt
 compile -c locks/dev.txt --extra serve --extra image --extra json $runtime -o locks/edge.txt
 compile -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
+compile -c locks/lambda.txt --no-deps locks/slim.in -o locks/slim.txt
 compile --no-deps locks/examples.in -o locks/examples.txt
 python=3.12 compile locks/onnx.in -o build/twite_build/onnx_requirements.txt
 for name in clients containers mlserver peers sam tflite-runtime vela; do
