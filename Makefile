@@ -54,7 +54,7 @@ lambda-deploy: .venvs/sam/.made $(BUNDLE)/bundle.json ## show what would be depl
 	.venvs/sam/bin/python tools/lambda_deploy.py deploy $(BUNDLE)
 lambda-rollback: .venvs/sam/.made ## show which version the alias would go back to, and with CONFIRM=yes do it
 	.venvs/sam/bin/python tools/lambda_deploy.py rollback $(BUNDLE)
-lambda-image: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) tools/images.sh lambda ## make the function's images, arm64 and amd64: BUNDLE=dist/iris
+lambda-image: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) tools/images.sh lambda$(if $(SLIM),-slim) ## make the function's images, arm64 and amd64: BUNDLE=dist/iris; SLIM=yes without BLAS
 lambda-run: .venv/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh run ## answer events with the function's image in Lambda's emulator on PORT
 lambda-sam: .venvs/sam/.made $(BUNDLE)/bundle.json ; BUNDLE=$(BUNDLE) PORT=$(PORT) tools/function.sh sam ## answer HTTP with the function's image in `sam local start-api` on PORT
 edge-images: .venv/.made ; BUNDLE=$(if $(filter file,$(origin BUNDLE)),,$(BUNDLE)) tools/images.sh edge edge-armv7 ## make the images of boards; BUNDLE=dist/digits puts it inside

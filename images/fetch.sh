@@ -46,7 +46,7 @@ emulator)
     for name in sh mv chmod; do ln -sf busybox "$emulator/links/$name"; done
     ;;
 compiler)
-    images/system.sh "$folder" "$architecture" dash g++-12 "g++-12-$other" gcc-12 ninja-build libpython3.11-dev python3.11-minimal
+    images/system.sh "$folder" "$architecture" coreutils dash g++-12 "g++-12-$other" gcc-12 ninja-build libpython3.11-dev python3.11-minimal
     # A third of it optimizes whole programs, finds leaks or links what is not linked here.
     rm -rf "$folder"/usr/share/{doc,locale,man}
     find "$folder/usr" \( -name lto1 -o -name '*lto-dump*' -o -name 'lib*san.*' -o -name 'libpython*.a' \

@@ -22,7 +22,8 @@ def from_table(cls: type[T], table: object, where: str, error: type[TwiteError])
     """
     if not isinstance(table, dict):
         raise error(f"{where} is {spell(table)}; it must be a table")
-    hints = typing.get_type_hints(cls)
+    # NamedTuple has checked them already; get_type_hints would take most of the time of a load.
+    hints: dict[str, Any] = cls.__annotations__
     known: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
     defaults: dict[str, Any] = cls._field_defaults  # type: ignore[attr-defined]
     for key in table:
@@ -111,7 +112,7 @@ def _has_kind(hint: Any) -> bool:
 
 
 def _kind(cls: Any) -> str:
-    return str(typing.get_args(typing.get_type_hints(cls)["kind"])[0])
+    return str(typing.get_args(cls.__annotations__["kind"])[0])
 
 
 def _items(hint: Any, value: object, where: str, error: type[TwiteError]) -> tuple[Any, ...]:
