@@ -3,7 +3,6 @@
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from twite.errors import ShapeMismatch
 
@@ -21,7 +20,7 @@ DType = Literal[
     "float32",
     "float64",
 ]
-Array = npt.NDArray[Any]
+Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
 Tensors = dict[str, Array]
 
 
