@@ -60,7 +60,7 @@ def package_rules(packages: Path, tables: Rules, variant: str) -> Rules:
 def replace_numpy(numpy: Path, site: Path) -> None:
     """Put the libraries that images/compile.py made in the place of the wheel's, with BLAS."""
     shutil.rmtree(site / "numpy.libs")
-    for library in (*site.glob("numpy/*/*.so"),):
+    for library in list(site.glob("numpy/*/*.so")):
         library.unlink()
     shutil.copytree(numpy, site, dirs_exist_ok=True)
 

@@ -50,3 +50,15 @@ def test_what_no_pattern_names_stays_out(tmp_path: Path) -> None:
         (source / name).touch()
     trim.copy_kept(source, target, {"keep": ["kept/*"], "drop": ["*/tests/*"]})
     assert [str(path.relative_to(target)) for path in trim.files(target)] == ["kept/a.py"]
+
+
+def test_a_slim_numpy_takes_the_place_of_the_wheels_libraries(tmp_path: Path) -> None:
+    site, slim = tmp_path / "site", tmp_path / "slim"
+    stock = ("numpy.libs/libblas.so", "numpy/_core/_umath.so", "numpy/linalg/lapack_lite.so")
+    for folder, names in ((site, (*stock, "numpy/_core/a.py")), (slim, ("numpy/_core/_umath.so",))):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(folder.name)
+    trim.replace_numpy(slim, site)
+    left = {str(path.relative_to(site)): path.read_text() for path in trim.files(site)}
+    assert left == {"numpy/_core/_umath.so": "slim", "numpy/_core/a.py": "site"}
