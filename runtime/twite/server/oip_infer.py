@@ -73,8 +73,8 @@ async def infer(served: Served, request: Request) -> Answer:
     def answer(outputs: Tensors) -> Answer:
         return encode(outputs, wanted[0], served)
 
-    is_encoded = request.headers.get(LENGTH_HEADER) == "0" or b'"BYTES"' in request.body
-    size_bytes = decoding_bytes(request.body, model, is_encoded=is_encoded)
+    mark = b"" if request.headers.get(LENGTH_HEADER) == "0" else b'"BYTES"'
+    size_bytes = decoding_bytes(request.body, model, mark)
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 

@@ -58,7 +58,7 @@ async def predict(served: Served, request: Request) -> Answer:
         in_order = {spec.name: values[spec.name] for spec in model.manifest.outputs}
         return encode(in_order, layout[0])
 
-    size_bytes = decoding_bytes(body, model, is_encoded=b'"b64"' in body)
+    size_bytes = decoding_bytes(body, model, b'"b64"')
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 
