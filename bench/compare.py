@@ -101,6 +101,8 @@ def serving(peer: Peer, path: Path, port: int) -> "Iterator[subprocess.Popen[byt
             **environment(),
             "BUNDLE": str(path.absolute()),
             "PORT": str(port),
+            # What a server that had to be killed leaves there goes with the folder.
+            "TMPDIR": folder,
             **dict(peer.variables),
         }
         command = peer.command(path, port, Path(folder))

@@ -16,6 +16,7 @@ from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
 from twite.server.intake import check_batches, decoding_bytes
+from twite.server.numbers import holds_booleans
 from twite.server.oip_tensors import (
     Shape,
     check_datatype,
@@ -102,7 +103,7 @@ def _raw_input(body: memoryview, model: Model) -> Tensors:
 def _inputs(table: dict[str, Any], text: bytes, binary: memoryview, model: Model) -> Tensors:
     specs = {spec.name: spec for spec in model.manifest.inputs}
     inputs = _tables(table.get("inputs"), "inputs")
-    may_hold_booleans = b"true" in text or b"false" in text
+    has_booleans = holds_booleans(text)
     tensors: Tensors = {}
     place = 0
     for entry in inputs:
@@ -117,7 +118,7 @@ def _inputs(table: dict[str, Any], text: bytes, binary: memoryview, model: Model
                 str(datatype),
                 spec,
                 model.manifest,
-                may_hold_booleans=may_hold_booleans,
+                has_booleans=has_booleans,
             )
             continue
         content = _slice(binary, place, size, spec)
