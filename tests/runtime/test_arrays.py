@@ -182,3 +182,26 @@ def test_a_boolean_input_takes_booleans_only() -> None:
     assert refusal({"features": [True, 0]}, one("bool", 2)) == (
         "features[1] is 0; it must be a boolean"
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "decoded"),
+    [
+        ('{"features": [5.1, 3, 0.2]}', True),
+        ('{"features": [1e300, 3, 0.2]}', False),
+        ('{"features": [NaN, 3, 0.2]}', False),
+        ('{"features": [true, 3, 0.2]}', False),
+        ('{"features": ["1", 3, 0.2]}', False),
+        ('{"features": [1' + "0" * 400 + ", 3, 0.2]}", False),
+        ('{"features": [5.1, 3]}', False),
+        ('{"features": [5.1, 3, 0.2], "inputs": 1}', False),
+    ],
+)
+def test_a_row_is_the_same_by_the_short_way_and_the_long(body: str, decoded: bool) -> None:
+    short = ROWS._replace(row=("x", 3))
+    if not decoded:
+        assert refusal(body.encode(), short) == refusal(body.encode(), ROWS)
+        return
+    one, other = (decode(body.encode(), JSON, wanted) for wanted in (short, ROWS))
+    assert one.is_batch is other.is_batch is False
+    np.testing.assert_array_equal(one.tensors["x"], other.tensors["x"])
