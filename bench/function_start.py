@@ -1,6 +1,7 @@
 """The function in its container, from `docker run` to a prediction, beside a bare script in it."""
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -55,10 +56,15 @@ def start_function(image: str, event: bytes, environment: dict[str, str]) -> flo
 
 def start_bare(image: str, environment: dict[str, str]) -> float:
     mount = ("-v", f"{BARE}:/bare.py:ro", "--entrypoint", PYTHON)
-    begin = time.perf_counter()
-    with container((*mount, image, "/bare.py", "/model/model.tflite"), environment) as process:
-        said = process.stdout.readline() if process.stdout else b""
-        took_s = time.perf_counter() - begin
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        script = ("/bare.py", "/model/model.tflite", str(listener.getsockname()[1]))
+        begin = time.perf_counter()
+        with container((*mount, image, *script), environment):
+            connection, _ = listener.accept()
+            with connection:
+                said = connection.recv(100)
+            took_s = time.perf_counter() - begin
     if not said.startswith(b"("):
         raise SystemExit(f"the bare script in {image} says {said!r}")
     return took_s
@@ -71,8 +77,8 @@ def container(
     """`docker run` of the command, on the host's network; removed when the block is left."""
     name = f"twite-bench-{free_port()}"
     run = ["docker", "run", "--rm", "--name", name, *HARDENED, "--network", "host", *command]
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    with subprocess.Popen(run, env=environment, stdout=pipe, stderr=null) as process:
+    null = subprocess.DEVNULL
+    with subprocess.Popen(run, env=environment, stdout=null, stderr=null) as process:
         try:
             yield process
         finally:

@@ -19,7 +19,7 @@ OPTIONS = {
     "lapack": "none",
     "allow-noblas": "true",
     "debug": "false",
-    "optimization": "2",
+    "optimization": "1",
     "cpu-dispatch": "none",
     "disable-highway": "true",
     "disable-intel-sort": "true",
