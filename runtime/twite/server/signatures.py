@@ -1,0 +1,49 @@
+"""Which signature a request names: before its JSON is parsed, because each has a queue of its own.
+
+A key between quotes with a colon behind it can only be a key in valid JSON: inside a text its
+quotes would be escaped. One that stands at another place than the dialect's own, or is spelled with
+escapes, is refused once the JSON is read.
+"""
+
+import json
+import re
+from urllib.parse import unquote_plus
+
+from twite.errors import NotFound, RequestError
+from twite.repository import Served
+from twite.signatures import main_name, unknown
+
+
+def in_query(query: str) -> str | None:
+    """What `?signature=` names; None without one."""
+    for pair in query.split("&"):
+        key, _, text = pair.partition("=")
+        if key == "signature":
+            return unquote_plus(text)
+    return None
+
+
+def in_json(body: bytes, key: str) -> str | None:
+    """The text behind this key, wherever in the JSON it stands; None without one."""
+    found = re.search(rb'"%b"\s*:\s*("(?:[^"\\]|\\.)*")' % key.encode(), body)
+    if found is None:
+        return None
+    try:
+        name = json.loads(found[1])
+    except ValueError:
+        return None
+    return str(name) or None
+
+
+def check(value: object, key: str, chosen: Served, main: Served) -> None:
+    """Raise NotFound or RequestError unless value, from the key's own place, names chosen."""
+    if value == main_name(chosen.model.manifest) or (value in (None, "") and chosen is main):
+        return
+    if not isinstance(value, str | None):
+        raise RequestError(f"{key} is {value!r:.60}; it must be the name of a signature")
+    if chosen is main and not main.signatures:
+        raise NotFound(unknown(str(value), main.model.manifest))
+    raise RequestError(
+        f"{key} is {value!r:.60} where it is looked for, and another one elsewhere in the JSON; "
+        "write it once, in plain letters"
+    )
