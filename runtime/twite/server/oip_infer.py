@@ -70,7 +70,7 @@ async def infer(served: Served, request: Request) -> Answer:
         text = request.body if length == len(body) else request.body[:length]
         model.bounds.check_json(text)
         table = parse_object(text)
-        check(_parameters(table).get(SIGNATURE), SIGNATURE, served, main)
+        check(_parameters(table).get(SIGNATURE, ""), SIGNATURE, served, main)
         wanted.append(_wanted(table, model))
         return _inputs(table, text, body[length:], model)
 

@@ -9,6 +9,7 @@ import json
 import re
 from urllib.parse import unquote_plus
 
+from twite.arrays import name_json
 from twite.errors import NotFound, RequestError
 from twite.repository import Served
 from twite.signatures import main_name, unknown
@@ -36,13 +37,16 @@ def in_json(body: bytes, key: str) -> str | None:
 
 
 def check(value: object, key: str, chosen: Served, main: Served) -> None:
-    """Raise NotFound or RequestError unless value, from the key's own place, names chosen."""
-    if value == main_name(chosen.model.manifest) or (value in (None, "") and chosen is main):
+    """Raise NotFound or RequestError unless value, from the key's own place, names chosen.
+
+    Nothing there is an empty text, and names the main one.
+    """
+    if value == main_name(chosen.model.manifest) or (value == "" and chosen is main):
         return
-    if not isinstance(value, str | None):
-        raise RequestError(f"{key} is {value!r:.60}; it must be the name of a signature")
+    if not isinstance(value, str):
+        raise RequestError(f"{key} is {name_json(value)}; it must be the name of a signature")
     if chosen is main and not main.signatures:
-        raise NotFound(unknown(str(value), main.model.manifest))
+        raise NotFound(unknown(value, main.model.manifest))
     raise RequestError(
         f"{key} is {value!r:.60} where it is looked for, and another one elsewhere in the JSON; "
         "write it once, in plain letters"

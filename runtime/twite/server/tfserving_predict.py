@@ -49,7 +49,7 @@ async def predict(served: Served, request: Request) -> Answer:
     def decode() -> Tensors:
         model.bounds.check_json(body)
         table = parse_object(body)
-        _check_signature(table.get(SIGNATURE), served, main)
+        _check_signature(table.get(SIGNATURE, ""), served, main)
         columns = read_columns(table, model)
         layout.append(columns.layout)
         may_hold_booleans = b"true" in body or b"false" in body
