@@ -52,6 +52,15 @@ class FileReport(NamedTuple):
     size_bytes: int
 
 
+class SignatureReport(NamedTuple):
+    """A signature beside the main one; agreement is the R² of the bundle's model."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    agreement: float
+
+
 class Evidence(NamedTuple):
     """What the report shows beside the verdicts; recipe is its text, for a build like this one."""
 
@@ -81,6 +90,7 @@ class Report(NamedTuple):
     provenance: Provenance
     layers: tuple[LayerError, ...] = ()
     evidence: Evidence = Evidence()
+    signatures: tuple[SignatureReport, ...] | None = None
 
     @property
     def chosen(self) -> CandidateReport | None:
