@@ -146,6 +146,9 @@ def read_report(bundle: Path) -> Report:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not JSON: {error}; build the bundle again") from error
+    if isinstance(table, dict):
+        # A task without a metric leaves both out.
+        table = {"metric_name": None, "metric_source": None, **table}
     return from_table(Report, table, str(file), BundleError)
 
 
