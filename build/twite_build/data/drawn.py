@@ -14,7 +14,8 @@ def samples_for(
     """Samples, as many as are given, and the names of the inputs for which they are drawn.
 
     given are preprocessed; one fits where its name, dtype and form are the input's. Drawn are
-    normal numbers, pixels in uint8, and in other integers 0 and 1, because they may be indices.
+    numbers from -1 to 1, so that calibration sees the range of all; in uint8 pixels, and in other
+    integers 0 and 1, because they may be indices.
     """
     count = len(next(iter(given.values())))
     found: Tensors = {}
@@ -44,5 +45,5 @@ def _draw(spec: TensorSpec, count: int, role: str) -> Array:
     shape = (count, *map(abs, spec.shape[1:]))
     dtype = np.dtype("float32" if spec.quantization else spec.dtype)
     if dtype.kind == "f":
-        return random.normal(0, 1, shape).astype(dtype)
+        return random.uniform(-1, 1, shape).astype(dtype)
     return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
