@@ -60,7 +60,11 @@ def _of_bundle(options: argparse.Namespace, settings: Settings) -> dict[str, Any
     from twite.processors import processors
 
     bundle, threads = twite.load(Path(options.subject)), options.threads or settings.threads
-    bundle = bundle.view(options.signature) if options.signature else bundle
+    if options.signature:
+        # Accelerators take the main signature alone.
+        view = bundle.view(options.signature)
+        options.accelerator = "cpu" if view is not bundle else options.accelerator
+        bundle = view
     settings = with_options(settings, {"accelerator": options.accelerator})
     acceleration = find_accelerator(bundle, settings, threads or processors())
     if acceleration is None:
