@@ -40,6 +40,20 @@ class Several(tf.Module):
         return {"signs": tf.tanh(300.0 * tf.matmul(x, self.table))}
 
 
+class Looping(tf.Module):
+    """Its graphs name each other by their numbers."""
+
+    @tf.function(input_signature=[X])
+    def again(self, x: Any) -> dict[str, Any]:
+        return {"negative": -x}
+
+    @tf.function(input_signature=[X])
+    def halve(self, x: Any) -> dict[str, Any]:
+        start = (tf.constant(0), x)
+        _, small = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y / 2.0), start)
+        return {"small": small}
+
+
 def main(folder: Path) -> None:
     module = Several()
     signatures = {"serving_default": module.serve, "embed": module.embed, "sharp": module.sharp}
@@ -55,6 +69,11 @@ def main(folder: Path) -> None:
         (folder / name / "saved").symlink_to(folder / "two" / "saved")
         samples = {**ROWS, "scale": ROWS["x"][:, :1]} if name == "first" else ROWS
         answers[name] = ask("savedmodel", folder / name, samples, file="saved", **source)
+    looping = Looping()
+    both = {"again": looping.again, "halve": looping.halve}
+    tf.saved_model.save(looping, folder / "loop" / "saved", signatures=both)
+    names = ["halve", "again"]
+    answers["loop"] = ask("savedmodel", folder / "loop", ROWS, file="saved", signatures=names)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "two" / "saved"))
     converter._saved_model_exported_names = [*signatures]
     for name, source in (

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from twite.bundle import load
-from twite.engine import Engine, signatures
+from twite.engine import Engine, Interpreter, signatures
 from twite.model import Model
+from twite.signature_interpreter import SignatureInterpreter
 from twite.tensors import TensorSpec
 from twite_build.data.drawn import samples_for
 from twite_build.errors import SourceError
+from twite_build.model_file import with_first
 from twite_build.recipe import read_recipe
 from twite_build.report import read_report
 from twite_build.reporting.page import to_html
@@ -61,16 +63,32 @@ def build(
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["two", "first"])
+@pytest.mark.parametrize("name", ["two", "first", "loop"])
 def test_converts_the_signatures_that_the_recipe_names(sources: Any, name: str) -> None:
     told, place = sources.answers[name]["result"], sources.folder / name
     model = place / "fp32.tflite"
-    assert len(signatures(model)) == (2 if name == "two" else 1)
-    main = "serving_default" if name == "two" else None
+    assert len(signatures(model)) == (1 if name == "first" else 2)
+    main = {"two": "serving_default", "loop": "halve"}.get(name)
     assert told["signature"] == main
     answered = Engine(model, 1, main).run(load_tensors(place / "samples.npz"))
     for output, wanted in load_tensors(place / "source.npz").items():
         np.testing.assert_allclose(answered[output], wanted, atol=1e-4)
+
+
+def test_the_main_signature_of_a_savedmodel_comes_first_in_the_file(sources: Any) -> None:
+    model = sources.folder / "two" / "fp32.tflite"
+    main, embed = (Engine(model, 1, name) for name in ("serving_default", "embed"))
+    assert isinstance(main._interpreter, Interpreter)
+    assert isinstance(embed._interpreter, SignatureInterpreter)
+    assert with_first(model.read_bytes(), "serving_default") == model.read_bytes()
+    kept = sources.folder / "file" / "fp32.tflite"
+    assert isinstance(Engine(kept, 1, "embed")._interpreter, Interpreter)
+
+
+def test_graphs_that_name_each_other_keep_their_places(sources: Any) -> None:
+    model = sources.folder / "loop" / "fp32.tflite"
+    assert isinstance(Engine(model, 1, "again")._interpreter, Interpreter)
+    assert with_first(model.read_bytes(), "halve") == model.read_bytes()
 
 
 def test_asks_a_further_signature_with_the_samples_that_fit_and_draws_the_rest(

@@ -23,6 +23,7 @@ from twite_build.converters.request import (
     write,
 )
 from twite_build.errors import RecipeError, SourceError
+from twite_build.model_file import with_first
 from twite_build.scratch import first_line
 
 
@@ -43,6 +44,7 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
     others = [_further(name, loaded.signatures[name], asked) for name in names[1:]]
     content, note = _convert(str(asked.path), names)
     tools, main = (tf_function.distribution(),), names[0] if others else None
+    content = with_first(content, main) if main else content
     return write(
         asked,
         Converted(content, inputs, answers, tools, notes=note, signature=main, further=others),
