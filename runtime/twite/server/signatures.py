@@ -14,6 +14,8 @@ from twite.errors import NotFound, RequestError
 from twite.repository import Served
 from twite.signatures import main_name, unknown
 
+TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")')
+
 
 def in_query(query: str) -> str | None:
     """What `?signature=` names; None without one."""
@@ -25,15 +27,22 @@ def in_query(query: str) -> str | None:
 
 
 def in_json(body: bytes, key: str) -> str | None:
-    """The text behind this key, wherever in the JSON it stands; None without one."""
-    found = re.search(rb'"%b"\s*:\s*("(?:[^"\\]|\\.)*")' % key.encode(), body)
-    if found is None:
-        return None
+    """The first text behind this key, wherever in the JSON it stands; None without one."""
+    quoted = f'"{key}"'.encode()
+    place = body.find(quoted)
+    while place >= 0:
+        place += len(quoted)
+        if found := TEXT_BEHIND.match(body, place):
+            return _text(found[1])
+        place = body.find(quoted, place)
+    return None
+
+
+def _text(quoted: bytes) -> str | None:
     try:
-        name = json.loads(found[1])
+        return str(json.loads(quoted)) or None
     except ValueError:
         return None
-    return str(name) or None
 
 
 def check(value: object, key: str, chosen: Served, main: Served) -> None:
