@@ -7,7 +7,6 @@ escapes, is refused once the JSON is read.
 
 import json
 import re
-from urllib.parse import unquote_plus
 
 from twite.arrays import name_json
 from twite.errors import NotFound, RequestError
@@ -22,6 +21,8 @@ def in_query(query: str) -> str | None:
     for pair in query.split("&"):
         key, _, text = pair.partition("=")
         if key == "signature":
+            from urllib.parse import unquote_plus
+
             return unquote_plus(text)
     return None
 
