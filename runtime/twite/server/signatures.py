@@ -23,7 +23,7 @@ def in_query(query: str) -> str | None:
         if key == "signature":
             from urllib.parse import unquote_plus
 
-            return unquote_plus(text)
+            return unquote_plus(text) or None
     return None
 
 

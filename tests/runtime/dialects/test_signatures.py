@@ -39,7 +39,7 @@ def test_plain_requests_name_it_in_the_query(ask: Ask) -> None:
     assert found == {"prediction": {"next": [[2, 3], [4, 5], [6, 7]]}}
     row = {"features": {"a": 1, "b": 0, "c": 2}}
     main = answered(ask("POST", "/predict/several", row))
-    for query in ("signature=serving_default", "signature=serving%5Fdefault"):
+    for query in ("signature=serving_default", "signature=serving%5Fdefault", "signature="):
         assert answered(ask("POST", "/predict/several", row, query=query)) == main
 
 
