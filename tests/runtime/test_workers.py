@@ -1,9 +1,11 @@
 """`--workers`: several processes on one port, watched by a parent."""
 
+import asyncio
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
+
+from twite.server.stopping import Stop
+from twite.server.workers import Worker
+from twite.telemetry import Ledger
 
 ROW = {"features": [[5.1, 3.5, 0.2]]}
 PATIENCE_S = 60.0
@@ -95,6 +102,25 @@ def test_workers_do_not_outlive_their_parent(serve_iris: Any) -> None:
         server.process.kill()
         server.process.wait()
         await_until(lambda: not any(is_running(pid) for pid in workers), server)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_worker_stops_whether_or_not_its_parent_read_the_last_word(is_read: bool) -> None:
+    ours, theirs = socket.socketpair()
+    worker = Worker(0, Ledger(1), theirs)
+
+    async def live() -> float:
+        stop = Stop(lambda: None)
+        worker.obey(stop, 5.0)
+        worker.report_ready()
+        if is_read:
+            assert ours.recv(1)
+        ours.close()
+        worker.report_ready()
+        return await asyncio.wait_for(stop.wait(), PATIENCE_S)
+
+    with theirs, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(live()) == 0.0
 
 
 def is_running(pid: int) -> bool:
