@@ -16,8 +16,9 @@ function "contexts" {
   params = [kind]
   result = merge(
     CONTEXTS == "" ? {} : {
-    debian = "images", emulator = "${CONTEXTS}/emulator", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages",
+    debian = "images", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages",
     },
+    CONTEXTS == "" || kind != "lambda" ? {} : { emulator = "${CONTEXTS}/emulator" },
     BUNDLE == "" ? {} : { bundle = BUNDLE },
     ACCELERATOR == "" ? {} : { accelerator = ACCELERATOR },
   )
