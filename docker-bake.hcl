@@ -87,11 +87,12 @@ target "edge-gpu" {
   tags     = tag("edge-gpu")
 }
 
+# The same layers with what NVIDIA's container runtime reads.
 target "edge-jetson" {
   inherits  = ["image"]
   platforms = ["linux/arm64"]
-  args      = { VARIANT = "jetson" }
-  contexts  = contexts("jetson")
+  args      = { VARIANT = "gpu" }
+  contexts  = contexts("gpu")
   target    = BUNDLE == "" ? "edge-jetson" : "edge-jetson-bundle"
   tags      = tag("edge-jetson")
 }
