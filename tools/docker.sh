@@ -57,7 +57,7 @@ unpack() {
     # runc is bookworm's: trixie's needs a newer libc. QEMU 7.2 of bookworm crashes on LiteRT.
     (cd "$HOME_DIR/debs" && APT_CONFIG=$HOME_DIR/apt/apt.conf apt-get download -qq \
         {docker.io,docker-cli,docker-buildx,docker-compose,containerd,docker-registry}/trixie \
-        runc/bookworm qemu-user/bookworm-backports)
+        {runc,prometheus}/bookworm qemu-user/bookworm-backports)
     for deb in "$HOME_DIR"/debs/*.deb; do dpkg-deb --extract "$deb" "$HOME_DIR/root"; done
     find "$HOME_DIR/root/usr/bin" -name 'qemu-*' ! -name qemu-aarch64 ! -name qemu-arm -delete
     rm -rf "$HOME_DIR/debs" "$HOME_DIR/apt" "$HOME_DIR"/root/usr/share "$HOME_DIR"/root/usr/bin/containerd-shim{,-runc-v1}

@@ -1,4 +1,4 @@
-"""What edge/ says to compose, systemd, Kubernetes and Prometheus is what they understand."""
+"""What edge/ says to compose, systemd and Kubernetes is what they understand."""
 
 import json
 import os
@@ -91,32 +91,6 @@ def check_pod(spec: dict[str, Any]) -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["resources"]["limits"]["memory"]
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
-
-
-def test_kserve_finds_the_runtime_of_its_service() -> None:
-    made = run(tool("kubectl"), "kustomize", str(EDGE / "kubernetes" / "kserve"))
-    assert made.returncode == 0, made.stderr
-    found = {document["kind"]: document for document in yaml.safe_load_all(made.stdout)}
-    runtime, service = found["ServingRuntime"], found["InferenceService"]
-    model = service["spec"]["predictor"]["model"]
-    assert model["runtime"] == runtime["metadata"]["name"]
-    formats = [each["name"] for each in runtime["spec"]["supportedModelFormats"]]
-    assert model["modelFormat"]["name"] in formats
-    assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
-    # KServe looks for a container of this name.
-    assert [each["name"] for each in runtime["spec"]["containers"]] == ["kserve-container"]
-
-
-def test_the_dashboard_asks_for_metrics_of_twite() -> None:
-    dashboard = json.loads((EDGE / "monitoring" / "dashboard.json").read_text())
-    texts = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    asked = {name for text in texts for name in re.findall(r"\b((?:twite|process)_\w+)", text)}
-    code = "".join(path.read_text() for path in (ROOT / "runtime" / "twite").rglob("*.py"))
-    unknown = {name for name in asked if re.sub("_bucket$", "", name) not in code}
-    assert unknown == set()
-    source = yaml.safe_load((EDGE / "monitoring" / "grafana-datasource.yaml").read_text())
-    (uid,) = [each["uid"] for each in source["datasources"]]
-    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {uid}
 
 
 def installed(root: Path) -> Path:
