@@ -13,7 +13,7 @@ NUMBER=$(cksum <<< "$PWD" | cut -d' ' -f1)
 RUN_DIR=/run/twite-docker-$NUMBER
 # Of this checkout alone: another one's docker keeps its own, also when this one stops.
 BRIDGE=twite-$((NUMBER % 250))
-FORMATS=/proc/sys/fs/binfmt_misc
+FORMATS=${BINFMT_MISC:-/proc/sys/fs/binfmt_misc}
 LEAST_BUILDX=0.13
 
 say() { echo "docker.sh: $*" >&2; }
@@ -125,7 +125,7 @@ register() {
     [ ! -e "$FORMATS/$1" ] || return 0
     local emulator=$HOME_DIR/root/usr/bin/$1
     [ -x "$emulator" ] || emulator=$(command -v "$1-static" || command -v "$1" || true)
-    if [ -z "$emulator" ] || ! echo ":$1:M::$2:$3:$emulator:OPF" > "$FORMATS/register"; then
+    if [ -z "$emulator" ] || ! { echo ":$1:M::$2:$3:$emulator:OPF" > "$FORMATS/register"; } 2> /dev/null; then
         say "$1 is not registered: images of that architecture build and do not run here; install qemu-user-static 8 or newer, or run this as root"
         return
     fi
