@@ -4,10 +4,13 @@ import ast
 import json
 import re
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import yaml
 from containers import ROOT, tool
@@ -112,6 +115,32 @@ def test_kubernetes_knows_the_container_of_the_runtime(
     command = [tool("kubernetes-validate"), "--strict", str(file)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_runtimes_arguments_serve_a_bundle_under_its_service_name(
+    manifests: dict[str, dict[str, Any]], bundles: Path, tmp_path: Path
+) -> None:
+    (container,) = manifests["ServingRuntime"]["spec"]["containers"]
+    name = manifests["InferenceService"]["metadata"]["name"] + "-of-kserve"
+    # KServe fills in the name and mounts the bundle; the port is any that is free here.
+    changes = {"{{.Name}}": name, "/mnt/models": str(bundles / "iris"), "=8080": "=0"}
+    arguments = list(container["args"])
+    for old, new in changes.items():
+        arguments = [each.replace(old, new) for each in arguments]
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen([sys.executable, "-m", "twite", *arguments], stderr=stderr)
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"on (http://[^ ,]+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        answer = httpx.get(f"{found[1]}/v2/models/{name}", timeout=60)
+        assert answer.json()["name"] == name, answer.text
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_kserve_finds_the_runtime_of_its_service(manifests: dict[str, dict[str, Any]]) -> None:
