@@ -92,7 +92,7 @@ def test_answers_go_on_while_the_wall_clock_jumps(
         with asking(server) as results, socket.create_connection(address) as slow:
             slow.settimeout(PATIENCE_S)
             slow.sendall(head)
-            for jump_s in (0, TEN_YEARS_S, -TEN_YEARS_S, 2 * TEN_YEARS_S, 0):
+            for jump_s in (TEN_YEARS_S, -TEN_YEARS_S, 2 * TEN_YEARS_S):
                 offset.write_text(str(jump_s))
                 enough = len(results) + 40
                 await_until(lambda enough=enough: len(results) >= enough, server)
@@ -142,4 +142,4 @@ def check_log(log: str) -> None:
     assert min(line["duration_ms"] for line in found) >= 0
     year = datetime.now(UTC).year
     years = {int(line["time"][:4]) - year for line in found}
-    assert {0, 10, -10, 20} <= years | {each + 1 for each in years} | {each - 1 for each in years}
+    assert {10, -10, 20} <= years | {each + 1 for each in years} | {each - 1 for each in years}
