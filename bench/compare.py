@@ -4,7 +4,6 @@ make bench ROWS=compare prints the table of docs/benchmarks.md. The peers live i
 .venvs/mlserver (make peers).
 """
 
-import io
 import json
 import os
 import subprocess
@@ -15,9 +14,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from asks import (
+    FLOWER,
+    Ask,
+    nested,
+    numbers,
+    octets,
+    picture,
+    protocol,
+    protocol_picture,
+    raw,
+    tensor,
+    upload,
+)
 from row import Row, at_least
 from servers import environment, free_port, twite_serve
-from serving import photo, tensor_bundle
+from serving import tensor_bundle
 from wrk import Load, wrk
 
 from twite import bundle
@@ -27,16 +39,6 @@ ROOT = HERE.parent
 CONNECTIONS = (1, 8, 32)
 ROUND_S = float(os.environ.get("BENCH_ROUND_S", "5"))
 PATIENCE_S = 120.0
-JSON = {"Content-Type": "application/json"}
-BOUNDARY = "twite"
-
-
-class Ask(NamedTuple):
-    """One request of a workload as a server takes it."""
-
-    path: str
-    body: bytes
-    headers: dict[str, str]
 
 
 class Peer(NamedTuple):
@@ -61,7 +63,8 @@ def rows(dist: Path) -> list[Row]:
     bundles = {
         "numbers": dist / "iris",
         "pictures": dist / "imagenet",
-        "tensors": tensor_bundle(dist),
+        "binary tensors": tensor_bundle(dist),
+        "JSON tensors": tensor_bundle(dist),
     }
     found: list[Row] = []
     for workload, path in bundles.items():
@@ -98,6 +101,8 @@ def serving(peer: Peer, path: Path, port: int) -> "Iterator[subprocess.Popen[byt
             **environment(),
             "BUNDLE": str(path.absolute()),
             "PORT": str(port),
+            # What a server that had to be killed leaves there goes with the folder.
+            "TMPDIR": folder,
             **dict(peer.variables),
         }
         command = peer.command(path, port, Path(folder))
@@ -185,7 +190,7 @@ def print_table(workload: str, results: dict[str, Result]) -> None:
 
 
 def rows_of(workload: str, results: dict[str, Result]) -> list[Row]:
-    own = results.pop("Twite")
+    own = results.pop(PEERS[0].name)
     peers = list(results.values())
     found = []
     for connections in CONNECTIONS:
@@ -201,37 +206,6 @@ def rows_of(workload: str, results: dict[str, Result]) -> list[Row]:
             at_least(f"{workload}: best peer's {what} × ours", best / getattr(own, what), 1.0)
         )
     return found
-
-
-def numbers(path: Path) -> Ask:
-    return Ask("/predict", b'{"features": [[5.1, 3.5, 0.2]]}', JSON)
-
-
-def picture(path: str) -> Callable[[Path], Ask]:
-    def ask(bundle_path: Path) -> Ask:
-        buffer = io.BytesIO()
-        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n'
-        buffer.write(f"{head}Content-Type: image/jpeg\r\n\r\n".encode())
-        buffer.write(photo() + f"\r\n--{BOUNDARY}--\r\n".encode())
-        return Ask(
-            path, buffer.getvalue(), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        )
-
-    return ask
-
-
-def protocol(path: Path) -> Ask:
-    """The Open Inference Protocol with numbers in JSON."""
-    manifest = bundle.read_manifest(path)
-    spec = manifest.inputs[0]
-    shape = [1, *spec.shape[1:]]
-    count = 1
-    for size in shape:
-        count *= size
-    data = [round(0.001 * (i % 1999) - 1, 3) for i in range(count)]
-    tensor = {"name": spec.name, "shape": shape, "datatype": "FP32", "data": data}
-    body = json.dumps({"inputs": [tensor]}).encode()
-    return Ask(f"/v2/models/{manifest.name}/infer", body, JSON)
 
 
 def twite(path: Path, port: int, folder: Path) -> list[str]:
@@ -257,24 +231,45 @@ def mlserver(path: Path, port: int, folder: Path) -> list[str]:
 
 PEERS = (
     Peer(
-        "Twite", twite, {"numbers": numbers, "pictures": picture("/predict"), "tensors": protocol}
+        "Twite, one process",
+        twite,
+        {
+            "numbers": numbers,
+            "pictures": picture("/predict?top_k=3"),
+            "binary tensors": octets,
+            "JSON tensors": protocol(tensor),
+        },
     ),
     Peer(
         "FastAPI, 2 workers",
         python_app("peers", "fastapi_app.py"),
-        {"numbers": numbers, "pictures": picture("/picture")},
+        {
+            "numbers": numbers,
+            "pictures": picture("/picture"),
+            "binary tensors": raw,
+            "JSON tensors": nested("/tensor", "tensor"),
+        },
         (("WORKERS", "2"),),
     ),
     Peer(
         "LitServe, 2 workers",
         python_app("peers", "litserve_app.py"),
-        {"numbers": numbers, "pictures": picture("/predict")},
+        {
+            "numbers": numbers,
+            "pictures": picture("/predict"),
+            "binary tensors": upload,
+            "JSON tensors": nested("/predict", "tensor"),
+        },
         (("WORKERS", "2"),),
     ),
     Peer(
         "MLServer",
         mlserver,
-        {"tensors": protocol},
+        {
+            "numbers": protocol(lambda path: FLOWER),
+            "pictures": protocol_picture,
+            "JSON tensors": protocol(tensor),
+        },
         (("PYTHONPATH", str(HERE / "peers")),),
     ),
 )

@@ -40,7 +40,7 @@ def wrk(
 
 
 def _percentile(printed: str, part: int) -> float:
-    found = re.search(rf"^\s+{part}%\s+([\d.]+)(us|ms|s|m)$", printed, re.MULTILINE)
+    found = re.search(rf"^\s+{part}%\s+([\d.]+)(us|ms|s|m)\s*$", printed, re.MULTILINE)
     if found is None:
         raise SystemExit(f"wrk printed no {part} %:\n{printed}")
     return float(found[1]) * UNITS[found[2]]

@@ -3,7 +3,8 @@
 import os
 
 import uvicorn
-from fastapi import FastAPI, File, UploadFile
+from fastapi import FastAPI, File, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from peer_model import PeerModel
 from pydantic import BaseModel
 
@@ -15,6 +16,10 @@ class Features(BaseModel):
     features: list[list[float]]
 
 
+class Tensor(BaseModel):
+    tensor: list[list[list[list[float]]]]
+
+
 @app.post("/predict")
 def predict(body: Features) -> dict[str, object]:
     return {"prediction": model.numbers(body.features)}
@@ -23,6 +28,17 @@ def predict(body: Features) -> dict[str, object]:
 @app.post("/picture")
 def picture(image: UploadFile = File(...)) -> dict[str, object]:  # noqa: B008
     return {"prediction": model.classes(image.file.read())}
+
+
+@app.post("/tensor")
+def tensor(body: Tensor) -> dict[str, object]:
+    return {"prediction": model.scores(body.tensor).tolist()}
+
+
+@app.post("/binary")
+async def binary(request: Request) -> Response:
+    scores = await run_in_threadpool(model.octets, await request.body())
+    return Response(scores.tobytes(), media_type="application/octet-stream")
 
 
 if __name__ == "__main__":

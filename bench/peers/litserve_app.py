@@ -10,12 +10,19 @@ class Api(litserve.LitAPI):
     def setup(self, device: str) -> None:
         self.model = PeerModel(os.environ["BUNDLE"])
 
-    def decode_request(self, request: dict[str, object]) -> object:
-        """JSON and forms both come as a mapping."""
-        return request["image"].file.read() if "image" in request else request["features"]
+    def decode_request(self, request):
+        """The kind and the value; without an annotation JSON and forms both come as a mapping."""
+        kind = next(iter(request))
+        value = request[kind]
+        return kind, value.file.read() if kind in ("image", "octets") else value
 
-    def predict(self, x: object) -> object:
-        return self.model.classes(x) if isinstance(x, bytes) else self.model.numbers(x)
+    def predict(self, x: tuple[str, object]) -> object:
+        kind, value = x
+        if kind == "image":
+            return self.model.classes(value)
+        if kind == "features":
+            return self.model.numbers(value)
+        return (self.model.octets if kind == "octets" else self.model.scores)(value).tolist()
 
     def encode_response(self, output: object) -> dict[str, object]:
         return {"prediction": output}

@@ -47,6 +47,12 @@ class PeerModel:
         best = np.argsort(-shares)[:3]
         return [{"class": self._labels[i], "confidence": round(float(shares[i]), 4)} for i in best]
 
+    def octets(self, tensor: bytes) -> Any:
+        return self.infer(np.frombuffer(tensor, np.float32).reshape(self._source["shape"]))
+
+    def scores(self, tensor: Any) -> Any:
+        return self.infer(np.asarray(tensor, np.float32))
+
     def infer(self, tensor: Any) -> Any:
         with self._lock:
             if tuple(self._source["shape"]) != tensor.shape:

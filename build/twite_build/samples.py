@@ -26,13 +26,15 @@ EVALUATION_WANTED = 30
 class Samples:
     """Decoded inputs, (count, ...) each, and the target, (count,) or (count, targets).
 
-    skipped names the files that could not be read and were left out.
+    skipped names the files that could not be read and were left out. texts are what the inputs of
+    a text model were made from, where a table held them.
     """
 
     path: Path
     inputs: Tensors
     target: Array | None = None
     skipped: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -5,8 +5,7 @@ request ends here as a RequestError that says what came and what was wanted.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from twite.arrays import (
 )
 from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
+from twite.fast_json import orjson
 from twite.fields import spell, suggestion
 from twite.frames import Frame
 from twite.manifest import (
@@ -199,23 +199,14 @@ def _plain_text(body: bytes, content_type: str) -> str:
 
 
 def _parse(body: bytes) -> object:
-    if len(body) >= LARGE and (fast := _orjson()):
+    if len(body) >= LARGE and (fast := orjson()):
         try:
-            return fast(body)
+            # Whole numbers beyond 64 bits come as doubles, which is what numpy makes of them.
+            return fast.loads(body)
         except ValueError:
             # Not JSON, or what json reads and orjson does not: NaN, 1e400, a lone surrogate.
             return _parse_slowly(body)
     return _parse_slowly(body)
-
-
-@cache
-def _orjson() -> Callable[[bytes], object] | None:
-    """Its one difference, whole numbers beyond 64 bits as doubles, is what numpy makes of them."""
-    try:
-        import orjson
-    except ImportError:
-        return None
-    return orjson.loads
 
 
 def _parse_slowly(body: bytes) -> object:

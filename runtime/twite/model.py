@@ -12,6 +12,7 @@ from twite.decode import Decoded, decode, decode_value, request_format
 from twite.encode import encode
 from twite.engine import Engine
 from twite.errors import EngineError, VerificationFailed
+from twite.manifest import RegressionPostprocessing, TensorPostprocessing
 from twite.postprocess import postprocess
 from twite.prepare import integer_features, prepare
 from twite.quantized import dequantize
@@ -43,6 +44,8 @@ class Model:
         self._wanted = request_format(self.manifest, bounds)
         self._scene = bundle.scene()
         self._integers = integer_features(self.manifest)
+        how = self.manifest.postprocessing
+        self._tells_numbers = isinstance(how, TensorPostprocessing | RegressionPostprocessing)
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """Answer one request body with a JSON document.
@@ -93,7 +96,8 @@ class Model:
 
         top_k is how many classes or boxes the caller asked for, instead of what the bundle says.
         """
-        return encode(self.prediction(outputs, request, top_k))
+        numbers = sum(array.size for array in outputs.values()) if self._tells_numbers else 0
+        return encode(self.prediction(outputs, request, top_k), numbers=numbers)
 
     def prediction(self, outputs: Tensors, request: Decoded, top_k: int | None = None) -> object:
         """Raw outputs to what an answer holds, before it is JSON; it may have NaN."""

@@ -102,6 +102,7 @@ def test_texts_from_a_csv(tmp_path: Path) -> None:
     samples = read_samples(path, TEXTS)
     wanted = [tokens("buy now free free", TEXT), tokens("hello", TEXT)]
     assert samples.inputs["words"].tolist() == wanted
+    assert samples.texts == (f"Buy, now\n{long}", "hello")
     assert samples.target.tolist() == [1, 0]  # type: ignore[union-attr]
 
 
@@ -110,6 +111,7 @@ def test_texts_from_json_lines(tmp_path: Path) -> None:
     path = write(tmp_path, "\n".join(map(json.dumps, rows)) + "\n\n", "mails.jsonl")
     samples = read_samples(path, TEXTS._replace(data=Data("", "", text="body")))
     assert samples.inputs["words"].tolist() == [tokens("a b", TEXT), tokens("c", TEXT)]
+    assert samples.texts == ("a b", "c")
     assert samples.target.tolist() == [0, 1]  # type: ignore[union-attr]
 
 

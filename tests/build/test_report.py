@@ -22,6 +22,7 @@ from twite.manifest import (
     ImagePreprocessing,
     Provenance,
     RegressionPostprocessing,
+    TextPreprocessing,
 )
 from twite.tensors import TensorSpec
 from twite_build.quantization.layers import LayerError
@@ -232,3 +233,17 @@ def test_the_worst_samples_are_those_of_another_class_then_the_farthest() -> Non
     assert (found[0].source, found[0].answer, found[0].right) == ("no 0.525", "yes 0.525", "yes")
     assert found[0].picture is not None
     assert found[0].picture.startswith("data:image/png;base64,")
+
+
+def test_the_worst_texts_are_shown_shortened() -> None:
+    how = ClassPostprocessing("classes", "y", activation="softmax")
+    source = {"y": np.array([[2, 0], [1, 0]], np.float32)}
+    answers = {"y": np.array([[1, 0], [0, 1]], np.float32)}
+    words = TextPreprocessing("text", "words", length=4, buckets=50)
+    texts = ("short", "a  long one\n" + "and more " * 50)
+    samples = Samples(Path("x"), {"words": np.zeros((2, 4), np.int32)}, texts=texts)
+    found = worst_samples(Task(how, ("no", "yes"), None), words, samples, source, answers)
+    assert [sample.shown for sample in found][1] == "short"
+    assert str(found[0].shown).startswith("a long one and more ")
+    assert str(found[0].shown).endswith(" …")
+    assert len(str(found[0].shown)) <= 200

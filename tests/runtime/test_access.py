@@ -1,8 +1,10 @@
 """API keys and origins: off by default, and what they let through when they are on."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -113,6 +115,27 @@ def test_keys_come_from_the_environment_or_a_file(serve_iris: Any, tmp_path: Pat
         preflight = client.options("/predict", headers=asked)
         assert (preflight.status_code, preflight.content) == (204, b"")
         assert "content-length" not in preflight.headers
+
+
+@pytest.mark.parametrize("length", ["content-length: 5000000", "transfer-encoding: chunked"])
+def test_a_long_body_without_a_key_is_refused_before_it_is_sent(
+    serve_iris: Any, length: str
+) -> None:
+    head = f"POST /predict HTTP/1.1\r\nhost: x\r\n{length}\r\nexpect: 100-continue\r\n"
+    with serve_iris(TWITE_API_KEY="right") as server:
+        refused = head_of_answer(server.url, head)
+        assert refused.startswith(b"HTTP/1.1 401 ")
+        assert b"www-authenticate: Bearer\r\n" in refused
+        admitted = head_of_answer(server.url, f"{head}x-api-key: right\r\n")
+        assert admitted.startswith(b"HTTP/1.1 100 ")
+
+
+def head_of_answer(url: str, head: str) -> bytes:
+    """What comes first for a request whose body is never sent."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as client:
+        client.sendall(f"{head}\r\n".encode())
+        return client.recv(65536)
 
 
 def test_an_empty_file_of_keys_is_refused(tmp_path: Path) -> None:

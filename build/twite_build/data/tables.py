@@ -27,8 +27,10 @@ def read_table(path: Path, wanted: Wanted) -> Samples:
     columns, rows = read_csv(path)
     target = wanted.target_column(columns, str(path))
     how, numbered = wanted.preprocess, [(f"{path} line {line}", row) for line, row in rows]
+    texts: tuple[str, ...] = ()
     if isinstance(how, TextPreprocessing):
         column = _text_column(path, columns, wanted)
+        texts = tuple(row[column] for _, row in numbered)
         inputs = decoded_texts([(where, row[column]) for where, row in numbered], how)
     elif isinstance(how, FeaturePreprocessing):
         names = _feature_columns(path, columns, target, how)
@@ -36,7 +38,7 @@ def read_table(path: Path, wanted: Wanted) -> Samples:
         inputs = decoded_rows(np.array(values, np.float64), how, str(path))
     else:
         raise DataError(f"{path} holds rows; [preprocess] kind '{how.kind}' takes none")
-    return Samples(path, inputs, _answers(numbered, target, wanted))
+    return Samples(path, inputs, _answers(numbered, target, wanted), texts=texts)
 
 
 def read_lines(path: Path, wanted: Wanted) -> Samples:
@@ -52,13 +54,15 @@ def read_lines(path: Path, wanted: Wanted) -> Samples:
         if key not in row:
             raise DataError(f"{where} lacks '{key}'; it has {', '.join(row) or 'nothing'}")
         values.append((where, row[key]))
+    texts: tuple[str, ...] = ()
     if isinstance(how, TextPreprocessing):
         inputs = decoded_texts(values, how)
+        texts = tuple(str(text) for _, text in values)
     else:
         bodies = [(where, json.dumps({"features": value}).encode()) for where, value in values]
         form = request_format(how, _width(values[0][1]))
         inputs = _joined([decoded(body, JSON, form, where) for where, body in bodies])
-    return Samples(path, inputs, _answers(numbered, target, wanted))
+    return Samples(path, inputs, _answers(numbered, target, wanted), texts=texts)
 
 
 def decoded_texts(values: list[tuple[str, Any]], how: TextPreprocessing) -> Tensors:

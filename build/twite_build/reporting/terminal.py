@@ -24,6 +24,7 @@ def report_lines(report: Report) -> list[str]:
         right = "" if sample.right is None else f", right is {sample.right}"
         said = f"source {sample.source}, bundle {sample.answer}{right}"
         lines.append(f"sample {sample.row}: {said}")
+        lines += [f"  {sample.shown}"] if sample.shown else []
     lines += ["", *_origin(report), reproduction(report)]
     return [printable(line) for line in lines]
 

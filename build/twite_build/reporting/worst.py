@@ -1,5 +1,6 @@
 """The samples on which the chosen model is farthest from its source."""
 
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from twite_build.verification.scores import Task
 
 MOST = 6
 MOST_VALUES = 8
+MOST_LETTERS = 200
 
 
 class WorstSample(NamedTuple):
@@ -113,6 +115,8 @@ def _right(task: Task, row: int) -> str | None:
 
 
 def _shown(how: Preprocessing, samples: Samples, row: int) -> str | None:
+    if samples.texts:
+        return shorten(samples.texts[row], MOST_LETTERS, placeholder=" …")
     if not isinstance(how, FeaturePreprocessing):
         return None
     values = samples.inputs[how.input][row]

@@ -1,10 +1,10 @@
 """Who may ask: an API key and a list of origins for browsers, both off until they are set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hmac import compare_digest
 
 from twite.errors import Unauthorized
-from twite.server.exchange import Answer, Endpoint, Request
+from twite.server.exchange import Admit, Answer, Endpoint, Request
 
 OPEN_PATHS = frozenset(
     ("/", "/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready")
@@ -15,7 +15,7 @@ EXPOSED = "x-request-id, traceparent, retry-after, inference-header-content-leng
 HOUR_S = "3600"
 
 
-def require_key(keys: Sequence[str]) -> Callable[[Request], None]:
+def require_key(keys: Sequence[str]) -> Admit:
     """A check that raises Unauthorized unless a request has one of the keys.
 
     It comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`.

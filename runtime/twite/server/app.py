@@ -1,13 +1,13 @@
 """The application: which endpoint answers, and the one place where an error becomes an answer."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
 from twite.encode import encode_error
 from twite.errors import MethodNotAllowed, NotFound, NotReady, TwiteError, Unauthorized
 from twite.repository import Repository
 from twite.server.dialects import Found, exact_endpoints, finders
-from twite.server.exchange import Answer, Endpoint, Request
+from twite.server.exchange import Admit, Answer, Endpoint, Request
 from twite.server.identity import identify
 from twite.settings import Settings
 
@@ -32,7 +32,8 @@ class App:
         settings = settings or Settings()
         self._endpoints = endpoints
         self._dialects = dialects
-        self._check: Callable[[Request], None] | None = None
+        self._check: Admit | None = None
+        self._has_origins = bool(settings.cors_origins)
         self._tracer = None
         answer: Endpoint = self._answer
         if settings.api_keys or settings.cors_origins:
@@ -62,6 +63,16 @@ class App:
             extra = {"request_id": request.id, "trace": request.trace}
             log.exception("%s %r failed", request.method, request.path, extra=extra)
             return error_answer(TwiteError("an error inside the server; its log says more"))
+
+    @property
+    def admit(self) -> Admit | None:
+        """Asked before a body is read; None where nothing is ever refused by its head."""
+        return self._admit if self._check else None
+
+    def _admit(self, request: Request) -> None:
+        # A page of another origin is told later, with the headers that let it read why.
+        if self._check and not (self._has_origins and "origin" in request.headers):
+            self._check(request)
 
     def close(self) -> None:
         """Send what still waits to be sent: the last spans."""

@@ -67,7 +67,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self._reader = Reader(self._server.limits, self._server.held, peer[0] if peer else "")
+        server, host = self._server, peer[0] if peer else ""
+        self._reader = Reader(server.limits, server.held, host, server.admit)
         self.deadline = self._server.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -1,25 +1,23 @@
-"""JSON bodies of the tensor dialects: parsed with orjson where it is installed, else with json.
+"""JSON of the tensor dialects, read and written with orjson where it is installed.
 
-orjson (the extra `json`) reads 150,000 numbers four times faster. Both refuse what JSON does not
-have: NaN, Infinity, a trailing comma.
+It reads 150,000 numbers four times as fast as json and writes them twenty times as fast. Both
+refuse what JSON does not have: NaN, Infinity, a trailing comma.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from twite.arrays import name_json
+from twite.encode import write_json
 from twite.errors import RequestError
-
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+from twite.fast_json import orjson
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object in body; raises RequestError."""
-    global _loads
-    _loads = _loads or _fastest()
+    fast = orjson()
     try:
-        value = _loads(body)
+        value = fast.loads(body) if fast else _standard(body)
     except UnicodeDecodeError as error:
         raise RequestError(f"the body is not JSON: byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -39,18 +37,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def dump(value: object) -> bytes:
     """Compact UTF-8 JSON; raises ValueError on NaN and infinity, which JSON cannot say."""
-    return _encoder.encode(value).encode()
-
-
-_loads: Callable[[bytes], Any] | None = None
-
-
-def _fastest() -> Callable[[bytes], Any]:
-    try:
-        import orjson
-    except ImportError:
-        return _standard
-    return orjson.loads
+    return write_json(value, is_long=True)
 
 
 _decode = json.JSONDecoder(parse_constant=lambda name: _refuse(name)).decode

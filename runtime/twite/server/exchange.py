@@ -49,3 +49,6 @@ class Answer(NamedTuple):
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 """What answers a request; a TwiteError that it raises becomes the answer in server/app.py."""
+
+Admit = Callable[[Request], None]
+"""Raises a TwiteError for a request, its body still empty, whose body nobody will read."""

@@ -14,7 +14,7 @@ from time import gmtime, perf_counter, strftime
 from twite.errors import NotReady
 from twite.server.app import error_answer
 from twite.server.connection import Connection
-from twite.server.exchange import Answer, Endpoint
+from twite.server.exchange import Admit, Answer, Endpoint
 from twite.server.limits import LINGER_S, Held, Limits
 
 BACKLOG = 2048
@@ -39,9 +39,16 @@ class HttpServer:
     Without a connection nothing ticks.
     """
 
-    def __init__(self, app: Endpoint, limits: Limits, note: Callable[[Answer], None]) -> None:
+    def __init__(
+        self,
+        app: Endpoint,
+        limits: Limits,
+        note: Callable[[Answer], None],
+        admit: Admit | None = None,
+    ) -> None:
         """note is told of each refusal of what never became a request."""
         self.app = app
+        self.admit = admit
         self.note = note
         self.limits = limits
         self.held = Held(limits.held_bytes)

@@ -10,6 +10,7 @@ from twite.arrays import conform
 from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.manifest import ImagePreprocessing, Manifest, TextPreprocessing
 from twite.model import Model
+from twite.pool import INLINE_BYTES
 from twite.quantized import dequantize
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
@@ -91,10 +92,15 @@ def check_batches(tensors: Tensors, model: Model) -> None:
     model.bounds.check_batch(max(counts.values(), default=1))
 
 
-def decoding_bytes(body: bytes, model: Model, *, is_encoded: bool) -> int:
-    """How many bytes of numbers a body is worth in time: an encoded picture is a long one."""
-    is_picture = is_encoded and isinstance(model.manifest.preprocessing, ImagePreprocessing)
-    return LONG if is_picture else len(body)
+def decoding_bytes(body: bytes, model: Model, mark: bytes) -> int:
+    """How many bytes of numbers a body is worth in time: an encoded picture is a long one.
+
+    mark stands in every body that may hold one.
+    """
+    is_long = len(body) > INLINE_BYTES
+    if is_long or not isinstance(model.manifest.preprocessing, ImagePreprocessing):
+        return len(body)
+    return LONG if mark in body else len(body)
 
 
 def _pixels(pictures: list[bytes], image: ImagePreprocessing) -> Array:

@@ -17,6 +17,8 @@ from twite.tensors import Array, spell_shape
 
 Shape = tuple[int, ...]
 
+FEW = 64
+
 
 def shape_of(value: object) -> Shape:
     """The lengths along the first entries, which is the shape where the nesting is regular."""
@@ -28,16 +30,16 @@ def shape_of(value: object) -> Shape:
 
 
 def read_numbers(
-    value: object, shape: Shape, dtype: str, where: str, *, may_hold_booleans: bool
+    value: object, shape: Shape, dtype: str, where: str, *, has_booleans: bool
 ) -> Array:
     """Flat or nested numbers (row-major) of this shape; int64, uint64, float64 or bool.
 
     `twite.arrays.conform` brings them to the dtype or says which number is lost.
-    may_hold_booleans is False where the text of the body holds neither true nor false.
+    has_booleans is False where the text of the body holds neither true nor false.
     """
     entries = flatten(value, shape, where)
     kind = np.dtype(dtype).kind
-    booleans = sum(type(entry) is bool for entry in entries) if may_hold_booleans else 0
+    booleans = sum(type(entry) is bool for entry in entries) if has_booleans else 0
     if booleans != (len(entries) if kind == "b" else 0):
         found, wanted = ("numbers", "true or false") if kind == "b" else ("booleans", "numbers")
         raise RequestError(f"{where} holds {found}; the model takes {wanted} ({dtype})")
@@ -51,6 +53,23 @@ def read_numbers(
     except OverflowError:
         message = f"{where} holds a whole number that no {dtype} can hold"
         raise RequestError(message) from None
+
+
+def holds_booleans(text: bytes) -> bool:
+    """Whether true or false stand anywhere in JSON."""
+    return _holds(text, b"true", b"u") or _holds(text, b"false", b"l")
+
+
+def _holds(text: bytes, word: bytes, letter: bytes) -> bool:
+    """Whether word is in text: numbers have no letters, and one is found faster than a word."""
+    offset, place = word.index(letter), -1
+    for _ in range(FEW):
+        place = text.find(letter, place + 1)
+        if place < 0:
+            return False
+        if text.startswith(word, max(0, place - offset)):
+            return True
+    return word in text
 
 
 def flatten(value: object, shape: Shape, where: str) -> list[Any]:

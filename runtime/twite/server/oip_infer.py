@@ -16,6 +16,7 @@ from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
 from twite.server.intake import check_batches, decoding_bytes
+from twite.server.numbers import holds_booleans
 from twite.server.oip_tensors import (
     Shape,
     check_datatype,
@@ -73,8 +74,8 @@ async def infer(served: Served, request: Request) -> Answer:
     def answer(outputs: Tensors) -> Answer:
         return encode(outputs, wanted[0], served)
 
-    is_encoded = request.headers.get(LENGTH_HEADER) == "0" or b'"BYTES"' in request.body
-    size_bytes = decoding_bytes(request.body, model, is_encoded=is_encoded)
+    mark = b"" if request.headers.get(LENGTH_HEADER) == "0" else b'"BYTES"'
+    size_bytes = decoding_bytes(request.body, model, mark)
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 
@@ -102,7 +103,7 @@ def _raw_input(body: memoryview, model: Model) -> Tensors:
 def _inputs(table: dict[str, Any], text: bytes, binary: memoryview, model: Model) -> Tensors:
     specs = {spec.name: spec for spec in model.manifest.inputs}
     inputs = _tables(table.get("inputs"), "inputs")
-    may_hold_booleans = b"true" in text or b"false" in text
+    has_booleans = holds_booleans(text)
     tensors: Tensors = {}
     place = 0
     for entry in inputs:
@@ -117,7 +118,7 @@ def _inputs(table: dict[str, Any], text: bytes, binary: memoryview, model: Model
                 str(datatype),
                 spec,
                 model.manifest,
-                may_hold_booleans=may_hold_booleans,
+                has_booleans=has_booleans,
             )
             continue
         content = _slice(binary, place, size, spec)

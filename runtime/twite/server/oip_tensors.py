@@ -64,7 +64,7 @@ def from_json(
     spec: TensorSpec,
     manifest: Manifest,
     *,
-    may_hold_booleans: bool,
+    has_booleans: bool,
 ) -> Array:
     """The `data` of an input, flat or nested. Raises RequestError."""
     where = f"input '{spec.name}'"
@@ -76,7 +76,7 @@ def from_json(
         message = "FP16 cannot travel as JSON; send it as binary data"
         raise RequestError(f"{where}: {message} (binary_data_size)")
     dtype = DTYPES[datatype]
-    array = read_numbers(data, shape, dtype, where, may_hold_booleans=may_hold_booleans)
+    array = read_numbers(data, shape, dtype, where, has_booleans=has_booleans)
     return take_array(array, dtype, spec, manifest)
 
 

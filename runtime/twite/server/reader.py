@@ -6,7 +6,7 @@ from typing import cast
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from twite.errors import TwiteError
-from twite.server.exchange import Request
+from twite.server.exchange import Admit, Request
 from twite.server.limits import (
     Held,
     Limits,
@@ -51,10 +51,11 @@ class Reader:
 
     state says where the bytes so far end; begun counts the requests, size is that of the body so
     far. owes_continue is true while a client waits for `100 Continue` before it sends its body.
-    A body whose length is known goes past the parser, which would copy it once more.
+    A body whose length is known goes past the parser, which would copy it once more. admit is asked
+    before a body that is not short is read.
     """
 
-    def __init__(self, limits: Limits, held: Held, peer: str) -> None:
+    def __init__(self, limits: Limits, held: Held, peer: str, admit: Admit | None = None) -> None:
         self.messages: deque[Incoming] = deque()
         self.state = IDLE
         self.begun = 0
@@ -65,6 +66,7 @@ class Reader:
         self._held_by_all = held
         self._held = 0
         self._peer = peer
+        self._admit = admit
         self._fed = 0
         self._body: list[bytes | bytearray] = []
         self._parser = HttpRequestParser(self)
@@ -196,6 +198,10 @@ class Reader:
             if headers["expect"].lower() != "100-continue":
                 raise Malformed(417, "of the expectations only 100-continue is known here")
             self.owes_continue = not self._is_http_1_0
+        if self._admit and (self._expected > SMALL or "transfer-encoding" in headers):
+            path, query = _split(self._target.decode("latin-1"))
+            method = self._method.decode("latin-1")
+            self._admit(Request(method, path, headers, b"", query, self._peer))
 
     def on_body(self, part: bytes) -> None:
         self.size += len(part)

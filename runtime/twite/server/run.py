@@ -72,7 +72,7 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
     settings = served.settings
     app = make_app(served.repository, settings)
     note = note_refusal if settings.access_log else lambda answer: None
-    server = HttpServer(app, limits_of(settings), note)
+    server = HttpServer(app, limits_of(settings), note, app.admit)
     await server.start(served.listener)
     if worker:
         worker.obey(stop, settings.drain_pause_s)

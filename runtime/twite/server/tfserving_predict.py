@@ -23,7 +23,7 @@ from twite.server.intake import (
     takes_bytes,
     text_of,
 )
-from twite.server.numbers import read_numbers, shape_of
+from twite.server.numbers import holds_booleans, read_numbers, shape_of
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
 SIGNATURE = "serving_default"
@@ -45,9 +45,9 @@ async def predict(served: Served, request: Request) -> Answer:
         model.bounds.check_json(body)
         columns = read_columns(parse_object(body), model)
         layout.append(columns.layout)
-        may_hold_booleans = b"true" in body or b"false" in body
+        has_booleans = holds_booleans(body)
         tensors = {
-            spec.name: _tensor(columns.values[spec.name], spec, model, may_hold_booleans)
+            spec.name: _tensor(columns.values[spec.name], spec, model, has_booleans)
             for spec in model.manifest.inputs
         }
         check_batches(tensors, model)
@@ -58,7 +58,7 @@ async def predict(served: Served, request: Request) -> Answer:
         in_order = {spec.name: values[spec.name] for spec in model.manifest.outputs}
         return encode(in_order, layout[0])
 
-    size_bytes = decoding_bytes(body, model, is_encoded=b'"b64"' in body)
+    size_bytes = decoding_bytes(body, model, b'"b64"')
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 
@@ -119,14 +119,14 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) or _is_base64(value) else value
 
 
-def _tensor(value: Any, spec: TensorSpec, model: Model, may_hold_booleans: bool) -> Array:
+def _tensor(value: Any, spec: TensorSpec, model: Model, has_booleans: bool) -> Array:
     where, manifest = f"input '{spec.name}'", model.manifest
     first = value[0] if isinstance(value, list) and value else None
     if takes_bytes(spec, manifest) and (isinstance(first, str) or _is_base64(first)):
         is_text = text_of(spec, manifest) is not None
         return take_bytes([_bytes(item, is_text, where) for item in value], spec, manifest)
     dtype: DType = "float32" if spec.quantization else spec.dtype
-    array = read_numbers(value, shape_of(value), dtype, where, may_hold_booleans=may_hold_booleans)
+    array = read_numbers(value, shape_of(value), dtype, where, has_booleans=has_booleans)
     return take_array(array, dtype, spec, manifest)
 
 
