@@ -19,6 +19,8 @@ HELD_SHARE = 4
 """Of the memory, the part that bodies get: they are copied while they are decoded."""
 JSON_NUMBER_BYTES = 128
 """Memory for each number of JSON: parsed it takes 32 bytes, for a moment twice."""
+CONNECTION_BYTES = 128 * 1024
+"""Memory for each connection: its headers alone may take a quarter of it."""
 
 
 class Settings(NamedTuple):
@@ -117,12 +119,13 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
 
 
 def _fitting(memory: int | None) -> dict[str, Any]:
-    """What bodies and JSON may take of so much memory, where that is less than the defaults."""
+    """What clients may take of so much memory, where that is less than the defaults."""
     if memory is None:
         return {}
     shares = {
         "max_held_bytes": memory // HELD_SHARE,
         "max_json_numbers": memory // JSON_NUMBER_BYTES,
+        "max_connections": memory // CONNECTION_BYTES,
     }
     defaults = Settings._field_defaults
     return {name: max(1, share) for name, share in shares.items() if share < defaults[name]}
