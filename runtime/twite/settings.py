@@ -17,8 +17,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("plain", "json")
 HELD_SHARE = 4
 """Of the memory, the part that bodies get: they are copied while they are decoded."""
-JSON_NUMBER_BYTES = 128
-"""Memory for each number of JSON: parsed it takes 32 bytes, for a moment twice."""
+JSON_NUMBER_BYTES = 512
+"""Memory for each number of JSON: parsed it takes 46 bytes, and several requests may be."""
 CONNECTION_BYTES = 128 * 1024
 """Memory for each connection: its headers alone may take a quarter of it."""
 

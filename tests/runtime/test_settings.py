@@ -16,7 +16,7 @@ def test_a_memory_limit_bounds_what_is_held(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     settings = read_settings({}, tmp_path)
     assert settings.max_held_bytes == 1 << 25
-    assert settings.max_json_numbers == 1 << 20
+    assert settings.max_json_numbers == 1 << 18
     assert settings.max_connections == 1 << 10
     # Who names a number gets it.
     assert read_settings({"TWITE_MAX_HELD_BYTES": "99"}, tmp_path).max_held_bytes == 99
