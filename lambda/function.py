@@ -57,15 +57,18 @@ class Function:
 
     def predict(self, value: object) -> dict[str, object]:
         """A request that is JSON already to its answer, `{"prediction": …}`."""
-        model = self.inference.model
+        inference, model = self.inference, self.inference.model
         if type(value) is not dict or value.keys().isdisjoint(REQUEST_KEYS):
             raise RequestError(
                 f'the event is {_name(value)}; send {{"features": …}}, {{"inputs": …}}, an Open '
                 "Inference Protocol request, or an event of an HTTP API, function URL, REST API, "
                 "load balancer, SQS queue or S3 bucket"
             )
+        if "signature" in value:
+            model = inference.of_signature(value["signature"])
+            value = {key: each for key, each in value.items() if key != "signature"}
         decoded = model.decode_value(value)
-        outputs = self.inference.run(decoded.tensors)
+        outputs = inference.run(decoded.tensors, model)
         _check_finite(outputs)
         answer = {"prediction": model.prediction(outputs, decoded)}
         _check_size(answer, outputs)

@@ -21,6 +21,7 @@ from inference import Inference
 from telemetry import Context, Telemetry
 from tracing import traceparent
 from twite.errors import BodyTooLarge, RequestError, TwiteError
+from twite.model import Model
 from twite.pool import Pool, Work
 from twite.repository import Repository, Served
 from twite.server.app import error_answer, make_app
@@ -53,11 +54,12 @@ LONGEST_ESCAPE = 6
 class InTurn(Pool):
     """The pool of a function: whoever brings a request computes it, and nobody waits in a queue."""
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, model: Model) -> None:
         self._inference = inference
+        self._own = model
 
     async def run(self, work: Work[T], deadline_s: float | None = None) -> T:
-        return work.answer(self._inference.run(work.decode()))
+        return work.answer(self._inference.run(work.decode(), self._own))
 
     def close(self) -> None:
         pass
@@ -67,11 +69,15 @@ class Gateway:
     """The application for HTTP events, with the model of the function in it."""
 
     def __init__(self, inference: Inference, telemetry: Telemetry, settings: Settings) -> None:
-        model, repository = inference.model, Repository()
-        manifest = model.manifest
+        repository, manifest = Repository(), inference.model.manifest
         name = settings.model_name or manifest.name
-        pool = InTurn(inference)
-        repository.models = (Served(name, manifest.version, model, pool, inference.load_s),)
+
+        def serve(model: Model) -> Served:
+            pool = InTurn(inference, model)
+            return Served(name, manifest.version, model, pool, inference.load_s)
+
+        further = {key: serve(model) for key, model in inference.further.items()}
+        repository.models = (serve(inference.model)._replace(signatures=further),)
         self._app = make_app(repository, settings)
         self._model_path = f"/v2/models/{name}/infer"
         self._inference = inference

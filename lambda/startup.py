@@ -22,6 +22,7 @@ ENGINE = perf_counter()
 from function import Function
 from inference import Inference
 from telemetry import Telemetry, write
+from twite import signatures
 from twite.bounds import Bounds
 from twite.bundle import load
 from twite.model import Model
@@ -51,12 +52,18 @@ def _start(settings: Settings) -> Function:
     for warning in _check(model):
         write("WARNING", warning)
     model.replay()
+    further = {
+        each.name: Model(bundle.view(each.name), threads, bounds)
+        for each in signatures.further(bundle.manifest)
+    }
+    for other in further.values():
+        other.replay()
     golden = perf_counter()
     steps = {"numpy": NUMPY - BEGIN, "engine": ENGINE - NUMPY, "app": app - ENGINE}
     steps |= {"load": loaded - app, "golden": golden - loaded}
     telemetry = Telemetry(model, settings.model_name)
     telemetry.loaded(steps)
-    function = Function(Inference(model, golden - app), telemetry, settings)
+    function = Function(Inference(model, golden - app, further), telemetry, settings)
     _hook_snapshot(function)
     gc.freeze()
     gc.enable()

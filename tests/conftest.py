@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twite.bundle import npy, write
+from twite.bundle import npy, read_manifest, write
 from twite.decode import request_format
 from twite.engine import Engine
 from twite.manifest import (
@@ -23,6 +23,9 @@ from twite.manifest import (
     Postprocessing,
     Preprocessing,
     Provenance,
+    RegressionPostprocessing,
+    Signature,
+    Signatures,
     TensorPostprocessing,
     TensorPreprocessing,
     TextPreprocessing,
@@ -152,6 +155,7 @@ def wire_bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         bundle_of("grey", folder, grey),
         bundle_of("whole", folder, whole),
         bundle_of("spots", folder, colour, boxes, **{"anchors.npy": anchors}),
+        several_bundle(folder),
     ]
 
 
@@ -160,11 +164,12 @@ def bundle_of(
     folder: Path,
     how: Preprocessing,
     answer: Postprocessing = TensorPostprocessing("tensors"),  # noqa: B008
+    signature: str | None = None,
     **files: bytes,
 ) -> Path:
     """A bundle of runtime/models/NAME.tflite with one golden sample of ones."""
     model = Path(__file__).parent / "runtime" / "models" / f"{name}.tflite"
-    engine = Engine(model, 1)
+    engine = Engine(model, 1, signature)
     manifest = Manifest(
         "twite-bundle",
         1,
@@ -180,6 +185,7 @@ def bundle_of(
         (EngineVersion(engine.name, engine.version, "any"),),
         Provenance("made by hand", "0" * 64, "0" * 64, {}),
         {},
+        signatures=Signatures(signature) if signature else None,
     )
     inputs = {
         spec.name: np.ones((1, *spec.shape[1:]), spec.dtype)
@@ -193,3 +199,32 @@ def bundle_of(
     manifest = manifest._replace(golden=Golden(1, ins, outs, dict.fromkeys(outputs, 0.0)))
     write(folder / name, manifest, {"model.tflite": model.read_bytes(), **contents, **files})
     return folder / name
+
+
+def several_bundle(folder: Path) -> Path:
+    """runtime/models/several.tflite: features to scores, and the signatures 'embed' and 'one'."""
+    how = FeaturePreprocessing("features", "x", columns=("a", "b", "c"))
+    answer = RegressionPostprocessing("regression", "scores", decimals=3)
+    path = bundle_of("several", folder, how, answer, "serving_default")
+    manifest = read_manifest(path)
+    contents = {name: (path / name).read_bytes() for name in manifest.files}
+    # Two golden samples: one alone shows no accelerator to be right.
+    rows = np.float32([[1, 1, 1], [1, 0, 2]])
+    scores = Engine(path / manifest.model, 1, "serving_default").run({"x": rows})["scores"]
+    contents |= {"golden/in.x.npy": npy(rows), "golden/out.scores.npy": npy(scores)}
+    manifest = manifest._replace(golden=manifest.golden._replace(count=2))
+    further = []
+    for name in ("embed", "one"):
+        engine = Engine(path / manifest.model, 1, name)
+        inputs = {
+            spec.name: np.ones(tuple(map(abs, spec.shape)), spec.dtype) for spec in engine.inputs
+        }
+        files = {}
+        for kind, tensors in (("in", inputs), ("out", engine.run(inputs))):
+            files[kind] = {key: f"golden/{name}/{kind}.{key}.npy" for key in tensors}
+            contents |= {files[kind][key]: npy(array) for key, array in tensors.items()}
+        golden = Golden(1, files["in"], files["out"], dict.fromkeys(files["out"], 0.0))
+        further.append(Signature(name, engine.inputs, engine.outputs, golden))
+    signatures = Signatures("serving_default", tuple(further))
+    write(path, manifest._replace(signatures=signatures), contents, replace=True)
+    return path

@@ -107,8 +107,8 @@ def contents(
     files = {MODEL: winner.model.read_bytes()}
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
-    files |= {_golden_file("in", name): npy(array) for name, array in golden.items()}
-    files |= {_golden_file("out", name): npy(array) for name, array in answers.golden.items()}
+    files |= {golden_file("in", name): npy(array) for name, array in golden.items()}
+    files |= {golden_file("out", name): npy(array) for name, array in answers.golden.items()}
     return files | {"report.json": to_json(report), "report.html": to_html(report)}
 
 
@@ -129,17 +129,17 @@ def _golden(winner: Winner, golden: Tensors) -> Golden:
     answers, quantization = winner.answers, winner.verdict.quantization
     return Golden(
         count=len(next(iter(golden.values()))),
-        inputs={name: _golden_file("in", name) for name in sorted(golden)},
-        outputs={name: _golden_file("out", name) for name in sorted(answers.golden)},
+        inputs={name: golden_file("in", name) for name in sorted(golden)},
+        outputs={name: golden_file("out", name) for name in sorted(answers.golden)},
         tolerance=tolerance(quantization, answers.evaluation),
     )
 
 
-def _golden_file(kind: str, name: str) -> str:
+def golden_file(kind: str, name: str, folder: str = "golden") -> str:
     """Named after its tensor; by a hash where that holds what a file's name must not."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", name):
         name = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"golden/{kind}.{name}.npy"
+    return f"{folder}/{kind}.{name}.npy"
 
 
 def _measurements(verdict: Verdict, reference: Reference) -> dict[str, Scalar]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from twite.child import run_in_child
 from twite.fields import from_table, to_table
 from twite.tensors import Tensors, TensorSpec
+from twite_build.converters.request import signature_file
 from twite_build.errors import ConversionFailed
 from twite_build.recipe import Quantization
 from twite_build.scratch import load_tensors
@@ -27,10 +28,20 @@ class Limits(NamedTuple):
     memory_bytes: int | None = None
 
 
+class FurtherSource(NamedTuple):
+    """A signature beside the main one, with samples of its own and the source's answers."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    samples: Tensors
+    outputs: Tensors
+
+
 class Conversion(NamedTuple):
     """The converted model, the source framework's own answers, and what the converter told.
 
-    quantization is set where the source is quantized already.
+    quantization is set where the source is quantized already, signature where the model has several
+    signatures: the main one's name.
     """
 
     model: Path
@@ -40,6 +51,8 @@ class Conversion(NamedTuple):
     files: dict[str, str]
     notes: tuple[str, ...]
     quantization: Quantization | None
+    signature: str | None = None
+    further: tuple[FurtherSource, ...] = ()
 
 
 def convert(
@@ -72,9 +85,30 @@ def convert(
 
 
 def _conversion(model: Path, outputs: Tensors, told: dict[str, Any]) -> Conversion:
-    inputs = tuple(from_table(TensorSpec, t, "input", ConversionFailed) for t in told["inputs"])
     files, notes = told.get("files", {}), tuple(told.get("notes", ()))
-    return Conversion(model, inputs, outputs, told["tools"], files, notes, told.get("quantization"))
+    further = [_further(model, i, each) for i, each in enumerate(told.get("signatures", ()))]
+    return Conversion(
+        model,
+        _specs(told["inputs"]),
+        outputs,
+        told["tools"],
+        files,
+        notes,
+        told.get("quantization"),
+        told.get("signature"),
+        tuple(further),
+    )
+
+
+def _further(model: Path, number: int, told: dict[str, Any]) -> FurtherSource:
+    samples, answers = (
+        load_tensors(signature_file(model, number, kind)) for kind in ("samples", "answers")
+    )
+    return FurtherSource(told["name"], _specs(told["inputs"]), samples, answers)
+
+
+def _specs(tables: list[object]) -> tuple[TensorSpec, ...]:
+    return tuple(from_table(TensorSpec, table, "input", ConversionFailed) for table in tables)
 
 
 def most_of_the_memory() -> int:

@@ -38,6 +38,32 @@ def custom_operators(content: bytes) -> list[str]:
     return sorted(name.decode() for name in names)
 
 
+def with_first(content: bytes, signature: str) -> bytes:
+    """The model with the graph of this signature in front, as accelerators want it.
+
+    Unchanged where graphs name each other by their numbers, as those of loops do.
+    """
+    from flatbuffers import Builder
+
+    model: Any = _schema().ModelT.InitFromPackedBuf(content, 0)
+    numbers = {each.signatureKey.decode(): each.subgraphIndex for each in model.signatureDefs}
+    own = numbers[signature]
+    if own == 0 or any(map(_names_graphs, model.subgraphs)):
+        return content
+    graphs = model.subgraphs
+    graphs[0], graphs[own] = graphs[own], graphs[0]
+    for each in model.signatureDefs:
+        each.subgraphIndex = {0: own, own: 0}.get(each.subgraphIndex, each.subgraphIndex)
+    builder = Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _names_graphs(graph: Any) -> bool:
+    options = [each for op in graph.operators for each in (op.builtinOptions, op.builtinOptions2)]
+    return any("ubgraph" in name for each in options if each is not None for name in vars(each))
+
+
 def _schema() -> Any:
     from ai_edge_litert import schema_py_generated
 

@@ -11,11 +11,12 @@ from twite.frames import Scene
 from twite.preprocess import preprocess
 from twite_build import onnx_environment, selection
 from twite_build.assemble import anchors, as_sent, contents, manifest, provenance
-from twite_build.companions import check_companions, make_companions
+from twite_build.companions import Companions, check_companions, make_companions
 from twite_build.conversion import Conversion, Limits, convert
 from twite_build.data.read import read_samples
 from twite_build.data.wanted import Wanted
 from twite_build.explain import explain
+from twite_build.further import further_signatures, signature_reports, signatures
 from twite_build.progress import Progress
 from twite_build.quantization.presets import spell_preset
 from twite_build.recipe import RecipeFile, read_labels, read_scene
@@ -27,7 +28,7 @@ from twite_build.samples import (
     sample_warnings,
 )
 from twite_build.scratch import save_tensors
-from twite_build.search import Place, Search, Sets, Winner, keep, search
+from twite_build.search import Further, Place, Search, Sets, Winner, keep, search
 from twite_build.sources import Origin, read_source
 from twite_build.targets import TARGETS, spell_target
 from twite_build.verification.engines import find_engine
@@ -80,11 +81,12 @@ def build(file: RecipeFile, target: Path, options: Options, progress: Progress) 
         sets = preprocess_sets(job)
         source = convert_source(job, sets, options.limits)
         reference = refer(job, source, sets)
-        winner, verdicts = choose(job, source, sets, reference)
+        further = further_signatures(source, sets, reference)
+        winner, verdicts = choose(job, source, sets, reference, further)
         if options.explains:
             for line in explain(verdicts, winner.verdict, file.recipe.quantize, reference.task):
                 progress.line("explain", line)
-        write(job, source, reference, winner, verdicts, target)
+        write(job, source, reference, further, winner, verdicts, target)
     progress.line("bundle", f"{target}, {winner.verdict.quantization}", "good")
     return Built(target, winner.verdict, verdicts)
 
@@ -173,11 +175,24 @@ def convert_source(job: Job, sets: Sets, limits: Limits) -> Conversion:
 
 
 def choose(
-    job: Job, source: Conversion, sets: Sets, reference: Reference
+    job: Job,
+    source: Conversion,
+    sets: Sets,
+    reference: Reference,
+    further: tuple[Further, ...] = (),
 ) -> tuple[Winner, tuple[Verdict, ...]]:
     """The candidate that becomes the bundle; a source that is quantized already is the only one."""
     wanted = job.file.recipe.quantize
-    asked = Search(source.model, sets, reference, wanted, job.place, job.progress)
+    asked = Search(
+        source.model,
+        sets,
+        reference,
+        wanted,
+        job.place,
+        job.progress,
+        source.signature,
+        further,
+    )
     if source.quantization is not None:
         return keep(asked, source.quantization)
     return search(asked)
@@ -205,6 +220,7 @@ def write(
     job: Job,
     source: Conversion,
     reference: Reference,
+    further: tuple[Further, ...],
     winner: Winner,
     verdicts: tuple[Verdict, ...],
     target: Path,
@@ -214,15 +230,23 @@ def write(
     golden = as_sent(
         selection.rows(job.evaluation.inputs, reference.golden), job.file.recipe.preprocess, winner
     )
-    companions = make_companions(winner.model, job.place.target, job.folder)
+    # A companion holds the first graph of the file alone, whichever signature that is.
+    companions = (
+        make_companions(winner.model, job.place.target, job.folder)
+        if source.signature is None
+        else Companions((), {})
+    )
+    named, golden_files = signatures(source.signature, further, winner)
     made = manifest(job.file, winner, golden, reference, origin)._replace(
         target=job.place.target.name,
         allowed=reference.gate.loosened,
         companions=companions.entries,
+        signatures=named,
     )
     told = evidence(job.file, job.calibration, job.evaluation, reference, winner)
     report = make_report(made, reference, verdicts, told)
-    files = contents(winner, golden, job.labels, report) | companions.files
+    report = report._replace(signatures=signature_reports(further, winner))
+    files = contents(winner, golden, job.labels, report) | companions.files | golden_files
     files |= anchors(job.file, job.scene)
     aside = job.folder / "bundle"
     bundle.write(aside, made, files)

@@ -44,6 +44,7 @@ SourceKind = Literal["keras", "savedmodel", "torch", "sklearn", "jax", "onnx", "
 class Source(NamedTuple):
     """The trained model; file is relative to the recipe (sources.py says which keys go together).
 
+    signature names the main one, signatures all that the bundle is to serve.
     input_layout "nhwc" gives a model of channels-first pictures a channels-last input; "native"
     leaves its inputs alone. inputs and outputs name them in the order of the function's.
     """
@@ -53,6 +54,7 @@ class Source(NamedTuple):
     function: str | None = None
     input_layout: Literal["nhwc", "native"] | None = None
     signature: str | None = None
+    signatures: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     weights: str | None = None

@@ -52,6 +52,15 @@ class FileReport(NamedTuple):
     size_bytes: int
 
 
+class SignatureReport(NamedTuple):
+    """A signature beside the main one; agreement is the R² of the bundle's model."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    agreement: float
+
+
 class Evidence(NamedTuple):
     """What the report shows beside the verdicts; recipe is its text, for a build like this one."""
 
@@ -81,6 +90,7 @@ class Report(NamedTuple):
     provenance: Provenance
     layers: tuple[LayerError, ...] = ()
     evidence: Evidence = Evidence()
+    signatures: tuple[SignatureReport, ...] | None = None
 
     @property
     def chosen(self) -> CandidateReport | None:
@@ -136,6 +146,9 @@ def read_report(bundle: Path) -> Report:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not JSON: {error}; build the bundle again") from error
+    if isinstance(table, dict):
+        # A task without a metric leaves both out.
+        table = {"metric_name": None, "metric_source": None, **table}
     return from_table(Report, table, str(file), BundleError)
 
 

@@ -47,6 +47,14 @@ class Place(NamedTuple):
     engine: EnginePlace = HERE
 
 
+class Further(NamedTuple):
+    """A signature beside the main one, with sets of samples and a reference of its own."""
+
+    name: str
+    sets: Sets
+    reference: Reference
+
+
 class Candidate(NamedTuple):
     """A quantized model, or the reason why it is none; size_bytes is 0 where no file was made."""
 
@@ -63,11 +71,15 @@ class Candidate(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A candidate's verdict; answers is None where it could not be run."""
+    """A candidate's verdict; answers is None where it could not be run.
+
+    further are the answers of its further signatures, as far as they were judged.
+    """
 
     candidate: Candidate
     verdict: Verdict
     answers: Answers | None
+    further: tuple[Answers, ...] = ()
 
 
 class Winner(NamedTuple):
@@ -76,10 +88,14 @@ class Winner(NamedTuple):
     model: Path
     verdict: Verdict
     answers: Answers
+    further: tuple[Answers, ...] = ()
 
 
 class Search(NamedTuple):
-    """The float32 model and everything that its candidates are made and judged with."""
+    """The float32 model and everything that its candidates are made and judged with.
+
+    signature is the main one's name where the model has several.
+    """
 
     model: Path
     sets: Sets
@@ -87,6 +103,8 @@ class Search(NamedTuple):
     wanted: Quantize
     place: Place
     progress: Progress
+    signature: str | None = None
+    further: tuple[Further, ...] = ()
 
 
 def search(asked: Search) -> tuple[Winner, tuple[Verdict, ...]]:
@@ -126,7 +144,7 @@ def keep(asked: Search, how: Quantization) -> tuple[Winner, tuple[Verdict, ...]]
     tell(found, asked)
     if not found.verdict.passed or found.answers is None:
         raise VerificationFailed(f"the source as it is fails: {found.verdict.reason}")
-    return Winner(asked.model, found.verdict, found.answers), (found.verdict,)
+    return Winner(asked.model, found.verdict, found.answers, found.further), (found.verdict,)
 
 
 def check_calibration(path: Path, inputs: tuple[TensorSpec, ...]) -> None:
@@ -171,9 +189,12 @@ def attempt_base(asked: Search, on_start: OnStart) -> Attempt:
 
 
 def quantization_task(asked: Search) -> Task:
-    fixed_batch = any(spec.shape[:1] == (1,) for spec in asked.reference.inputs)
+    inputs = [asked.reference.inputs, *(each.reference.inputs for each in asked.further)]
+    fixed_batch = any(spec.shape[:1] == (1,) for specs in inputs for spec in specs)
     samples = asked.sets.paths["calibration"]
-    return Task(asked.model, samples, asked.sets.folder, fixed_batch, asked.wanted)
+    further = {each.name: each.sets.paths["calibration"] for each in asked.further}
+    folder, wanted = asked.sets.folder, asked.wanted
+    return Task(asked.model, samples, folder, fixed_batch, wanted, asked.signature, further)
 
 
 def candidate(made: Quantized, asked: Search) -> Candidate:
@@ -207,6 +228,7 @@ def attempt_all(candidates: Sequence[Candidate], asked: Search) -> list[Attempt]
 
 def attempt(candidate: Candidate, asked: Search, on_start: OnStart | None = None) -> Attempt:
     """Measure and judge one candidate."""
+    further: tuple[Answers, ...] = ()
     answers, failure = None, candidate.failure
     if failure is None:
         try:
@@ -218,18 +240,42 @@ def attempt(candidate: Candidate, asked: Search, on_start: OnStart | None = None
     verdict = Verdict(candidate.quantization, failure)
     if answers is not None:
         verdict = judge(candidate.quantization, answers, asked.reference)
+        if verdict.passed:
+            further, reason = judge_further(candidate, asked, on_start)
+            verdict = verdict._replace(reason=reason)
     verdict = verdict._replace(
         size_bytes=candidate.size_bytes or None,
         layers=candidate.layers,
         float_layers=candidate.float_layers,
     )
-    return Attempt(candidate, verdict, answers)
+    return Attempt(candidate, verdict, answers, further)
 
 
-def _measure(model: Path, asked: Search, on_start: OnStart | None) -> Answers:
-    sets = {name: asked.sets.paths[name] for name in ("evaluation", "edges", "golden")}
-    folder, timeout_s = asked.sets.folder, asked.wanted.timeout_s
-    return measure(model, sets, folder, asked.place.engine, timeout_s, on_start)
+def judge_further(
+    candidate: Candidate, asked: Search, on_start: OnStart | None = None
+) -> tuple[tuple[Answers, ...], str | None]:
+    """What the further signatures answer, up to the first that fails, and its failure."""
+    found: list[Answers] = []
+    for each in asked.further:
+        try:
+            answers = _measure(candidate.model, asked, on_start, each)
+        except (EngineError, ChildFailed, ShapeMismatch) as error:
+            return tuple(found), f"signature '{each.name}': {_first_line(error, each.sets.folder)}"
+        found.append(answers)
+        verdict = judge(candidate.quantization, answers, each.reference)
+        if not verdict.passed:
+            return tuple(found), f"signature '{each.name}': {verdict.reason}"
+    return tuple(found), None
+
+
+def _measure(
+    model: Path, asked: Search, on_start: OnStart | None, further: Further | None = None
+) -> Answers:
+    sets = further.sets if further else asked.sets
+    signature = further.name if further else asked.signature
+    paths = {name: sets.paths[name] for name in ("evaluation", "edges", "golden")}
+    engine, timeout_s = asked.place.engine, asked.wanted.timeout_s
+    return measure(model, paths, sets.folder, engine, timeout_s, on_start, signature)
 
 
 def timed(asked: Search, attempts: list[Attempt]) -> list[Attempt]:
@@ -237,9 +283,8 @@ def timed(asked: Search, attempts: list[Attempt]) -> list[Attempt]:
     ran = [attempt for attempt in attempts if attempt.answers is not None]
     models = [attempt.candidate.model for attempt in ran]
     with asked.progress.running("time", f"{len(ran)} candidates in turns"):
-        found = time_all(
-            models, asked.sets.paths["golden"], asked.place.engine, asked.wanted.timeout_s
-        )
+        golden, timeout_s = asked.sets.paths["golden"], asked.wanted.timeout_s
+        found = time_all(models, golden, asked.place.engine, timeout_s, asked.signature)
     latency = dict(zip(models, found, strict=True))
     return [_with_latency(attempt, latency.get(attempt.candidate.model)) for attempt in attempts]
 
@@ -270,7 +315,7 @@ def choose(asked: Search, attempts: list[Attempt]) -> Winner:
         best = passing[fastest(times)[0]]
     if best.answers is None:
         raise VerificationFailed(f"{best.verdict.quantization} passed without answers")
-    return Winner(best.candidate.model, best.verdict, best.answers)
+    return Winner(best.candidate.model, best.verdict, best.answers, best.further)
 
 
 def _gainless(model: Path, asked: Search) -> str | None:

@@ -30,12 +30,12 @@ class Kind(NamedTuple):
 
 KINDS: dict[SourceKind, Kind] = {
     "keras": Kind((".keras", ".h5", ".hdf5"), ("function", "weights")),
-    "savedmodel": Kind((), ("signature",)),
+    "savedmodel": Kind((), ("signature", "signatures")),
     "torch": Kind((".pt2",), ("function", "input_layout", "inputs", "outputs")),
     "sklearn": Kind((".joblib", ".pkl", ".pickle")),
     "jax": Kind((), ("function", "inputs", "outputs")),
     "onnx": Kind((".onnx",), ("input_layout",)),
-    "tflite": Kind((".tflite",)),
+    "tflite": Kind((".tflite",), ("signature", "signatures")),
 }
 
 
@@ -101,10 +101,21 @@ def _check_keys(kind: SourceKind, source: Source) -> None:
         if key not in KINDS[kind].keys:
             known = ", ".join(KINDS[kind].keys) or "none beside kind and file"
             raise SourceError(f"[source] {key} is not for '{kind}'; known are {known}")
+    _check_signatures(source)
     if source.file == APPLICATIONS and not source.function:
         raise SourceError(f'[source] file lacks the model\'s name: "{APPLICATIONS}:MobileNetV2"')
     if source.weights is not None and source.file != APPLICATIONS:
         raise SourceError(f"[source] weights is for {APPLICATIONS} only; a file has its own")
+
+
+def _check_signatures(source: Source) -> None:
+    named = source.signatures
+    if len(set(named)) < len(named) or "" in named:
+        raise SourceError(f"[source] signatures is {[*named]}; each is named once")
+    if named and source.signature not in (None, *named):
+        raise SourceError(
+            f"[source] signature is '{source.signature}', which is not in signatures, {[*named]}"
+        )
 
 
 def _check_file(kind: SourceKind, path: Path, source: Source) -> None:

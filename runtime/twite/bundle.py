@@ -35,6 +35,7 @@ from twite.manifest import (
     ImagePreprocessing,
     Manifest,
 )
+from twite.signatures import check_names, find, views
 from twite.tensors import Array, Tensors, TensorSpec
 
 MANIFEST = "bundle.json"
@@ -51,6 +52,16 @@ class Bundle(NamedTuple):
     @property
     def model_path(self) -> Path:
         return self.path / self.manifest.model
+
+    @property
+    def signature(self) -> str | None:
+        """The name of the model's signature that this is; None where the model has but one."""
+        return self.manifest.signatures.main if self.manifest.signatures else None
+
+    def view(self, signature: str) -> "Bundle":
+        """This bundle as that signature of it alone; raises NotFound."""
+        manifest = find(self.manifest, signature)
+        return self if manifest is self.manifest else Bundle(self.path, manifest, ())
 
     def golden_inputs(self) -> Tensors:
         """Decoded inputs of the golden samples, (count, ...) each."""
@@ -99,7 +110,9 @@ def read_manifest(path: Path) -> Manifest:
     for name in _named_files(manifest):
         if name not in manifest.files:
             raise BundleError(f"{where} names '{name}', which its 'files' do not list")
-    _check_tensors(where, manifest)
+    check_names(where, manifest)
+    for each in views(manifest):
+        _check_tensors(where, each)
     return manifest
 
 
@@ -179,8 +192,9 @@ def _check_name(where: str, name: str) -> None:
 def _named_files(manifest: Manifest) -> Iterator[str]:
     yield manifest.model
     yield from (companion.model for companion in manifest.companions)
-    yield from manifest.golden.inputs.values()
-    yield from manifest.golden.outputs.values()
+    for each in views(manifest):
+        yield from each.golden.inputs.values()
+        yield from each.golden.outputs.values()
     if isinstance(manifest.postprocessing, ClassPostprocessing):
         yield manifest.postprocessing.labels
     if isinstance(manifest.postprocessing, BoxPostprocessing):

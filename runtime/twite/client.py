@@ -1,7 +1,7 @@
 """Ask a server of twite: one connection, whole bodies."""
 
 import http.client
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from twite.errors import RequestError, TwiteError, UsageError
 
@@ -11,7 +11,7 @@ TIMEOUT_S = 60.0
 class Client:
     """A connection to the server at `url`, http or https; paths are below the URL's own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, signature: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{url} is no URL of a server; write http://HOST:PORT")
@@ -19,13 +19,16 @@ class Client:
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
-        self._url, self._folder = url, parts.path.rstrip("/")
+        self._url = url
+        self._path = f"{parts.path.rstrip('/')}/predict"
+        if signature:
+            self._path += f"?signature={quote_plus(signature)}"
 
     def predict(self, body: bytes, content_type: str) -> bytes:
         """The answer of /predict; raises RequestError or TwiteError with the server's own words."""
         try:
             headers = {"content-type": content_type}
-            self._connection.request("POST", f"{self._folder}/predict", body, headers)
+            self._connection.request("POST", self._path, body, headers)
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:

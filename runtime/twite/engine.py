@@ -39,8 +39,9 @@ Interpreter, load_delegate = _interpreters.Interpreter, _interpreters.load_deleg
 class Engine:
     """A loaded model.
 
-    inputs and outputs carry the names of the model's only signature, or the tensors' own names
-    where there is none. Raises EngineError when the file is not a model that this engine runs.
+    inputs and outputs carry the names of the signature, which is the model's only one where none
+    is named, or the tensors' own names where there is none. Raises EngineError when the file is not
+    a model that this engine runs.
     """
 
     name = NAME
@@ -48,18 +49,25 @@ class Engine:
     may_block = False
     """Whether a run may wait for another process; one that may is kept off the event loop."""
 
-    def __init__(self, model_path: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, model_path: Path, threads: int | None = None, signature: str | None = None
+    ) -> None:
         self.threads = threads or processors()
         self._path = model_path
+        self._signature = signature
         self._load()
 
     def _load(self) -> None:
         try:
             self._interpreter = Interpreter(model_path=str(self._path), num_threads=self.threads)
             self._interpreter.allocate_tensors()
+            if self._signature is not None:
+                from twite.signature_interpreter import at_signature
+
+                self._interpreter = at_signature(self._interpreter, self._signature)
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"{NAME} {self.version} cannot load {self._path}: {error}") from error
-        inputs, outputs = signature_names(self._interpreter)
+        inputs, outputs = signature_names(self._interpreter, self._signature)
         self.inputs, self._inputs = _specs(self._interpreter.get_input_details(), inputs)
         self.outputs, self._outputs = _specs(self._interpreter.get_output_details(), outputs)
         self._steps_over_batch = all(spec.shape[:1] == (1,) for spec in self.inputs)
@@ -128,12 +136,23 @@ class Engine:
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def signature_names(interpreter: Any) -> tuple[dict[int, str], dict[int, str]]:
-    """Tensor index to public name, empty when the model has not exactly one signature."""
-    signatures = list(interpreter._get_full_signature_list().values())
-    if len(signatures) != 1:
+def signatures(model_path: Path) -> tuple[str, ...]:
+    """The names of a model's signatures; raises EngineError."""
+    try:
+        interpreter = Interpreter(model_path=str(model_path))
+    except (ValueError, RuntimeError) as error:
+        raise EngineError(f"{NAME} {VERSION} cannot load {model_path}: {error}") from error
+    return tuple(interpreter._get_full_signature_list())
+
+
+def signature_names(
+    interpreter: Any, wanted: str | None = None
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Tensor index to public name in the wanted signature, or in the only one; empty without."""
+    signatures = interpreter._get_full_signature_list()
+    if wanted not in signatures and len(signatures) != 1:
         return {}, {}
-    signature = signatures[0]
+    signature = signatures[wanted if wanted in signatures else next(iter(signatures))]
     return (
         {int(index): name for name, index in signature["inputs"].items()},
         {int(index): name for name, index in signature["outputs"].items()},

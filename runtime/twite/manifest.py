@@ -145,6 +145,22 @@ class Golden(NamedTuple):
     tolerance: dict[str, float]
 
 
+class Signature(NamedTuple):
+    """A further signature of the model: tensors in, tensors out, with golden samples of its own."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    golden: Golden
+
+
+class Signatures(NamedTuple):
+    """main names the signature that the manifest itself describes, further are the others."""
+
+    main: str
+    further: tuple[Signature, ...] = ()
+
+
 class Companion(NamedTuple):
     """The same model compiled for an accelerator of the catalogue, with its custom operators."""
 
@@ -191,3 +207,4 @@ class Manifest(NamedTuple):
     target: str = "any"
     allowed: tuple[str, ...] = ()
     companions: tuple[Companion, ...] = ()
+    signatures: Signatures | None = None

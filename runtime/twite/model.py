@@ -37,7 +37,7 @@ class Model:
         self.bundle = bundle
         self.bounds = bounds
         self.accelerate = accelerate
-        self.cpu = Engine(bundle.model_path, threads)
+        self.cpu = Engine(bundle.model_path, threads, bundle.signature)
         self.engine: Engine | AcceleratedEngine = accelerate(self.cpu) if accelerate else self.cpu
         self.manifest = bundle.manifest
         _check_tensors(self.cpu, self.manifest.inputs, self.manifest.outputs)

@@ -10,9 +10,10 @@ from twite.bounds import DEFAULT_BOUNDS, Bounds
 from twite.bundle import MANIFEST, Bundle, load
 from twite.errors import BundleError, NotFound, NotReady, UsageError
 from twite.fields import suggestion
-from twite.model import Model
+from twite.model import Accelerate, Model
 from twite.pool import Limits, Pool
 from twite.processors import processors
+from twite.signatures import further, main_name, unknown
 from twite.telemetry import Ledger, Snapshot
 
 if TYPE_CHECKING:
@@ -23,13 +24,26 @@ FindAccelerator = Callable[[Bundle, int], "Acceleration | None"]
 
 
 class Served(NamedTuple):
-    """A verified model and the interpreters that answer for it; load_s is what both took."""
+    """A verified model and the interpreters that answer for it; load_s is what both took.
+
+    signatures are the model's further ones, by name; each has interpreters of its own.
+    """
 
     name: str
     version: str
     model: Model
     pool: Pool
     load_s: float
+    signatures: "dict[str, Served]" = {}  # noqa: RUF012
+
+    def signature(self, name: str | None) -> "Served":
+        """The signature of this name, the main one without; raises NotFound."""
+        manifest = self.model.manifest
+        if name is None or name == main_name(manifest):
+            return self
+        if name not in self.signatures:
+            raise NotFound(f"model '{self.name}': {unknown(name, manifest)}")
+        return self.signatures[name]
 
 
 class Repository:
@@ -78,20 +92,33 @@ class Repository:
         names = [self._name or bundle.manifest.name for bundle in bundles]
         _refuse_twice(names, bundles)
         cores = max(1, processors() // self._ledger.processes)
-        gate = Semaphore(cores) if len(bundles) > 1 else None
-        found: list[Served] = []
-        for position, (name, bundle) in enumerate(zip(names, bundles, strict=True)):
+        rows = _rows(bundles)
+        gate = Semaphore(cores) if sum(map(len, rows)) > 1 else None
+
+        def serve(name: str, bundle: Bundle, row: int, accelerate: Accelerate | None) -> Served:
             begin = perf_counter()
-            acceleration = self._find_accelerator(bundle, threads or cores)
-            if acceleration:
-                self._accelerations.append(acceleration)
-            accelerate = acceleration.engine if acceleration else None
             model = Model(bundle, threads or 1, self._bounds, accelerate)
             limits = self._limits._replace(cores=cores, may_widen=threads is None)
-            pool = Pool(model, limits, self._ledger.telemetry(position), gate)
-            took_s = perf_counter() - begin
-            found.append(Served(name, bundle.manifest.version, model, pool, took_s))
+            pool = Pool(model, limits, self._ledger.telemetry(row), gate)
+            return Served(name, bundle.manifest.version, model, pool, perf_counter() - begin)
+
+        found: list[Served] = []
+        for name, bundle, (row, *own) in zip(names, bundles, rows, strict=True):
+            served = serve(name, bundle, row, self._accelerate(bundle, threads or cores))
+            signatures = {
+                each.name: serve(name, bundle.view(each.name), its, None)
+                for each, its in zip(further(bundle.manifest), own, strict=True)
+            }
+            load_s = served.load_s + sum(each.load_s for each in signatures.values())
+            found.append(served._replace(signatures=signatures, load_s=load_s))
         self.models = tuple(found)
+
+    def _accelerate(self, bundle: Bundle, threads: int) -> "Accelerate | None":
+        acceleration = self._find_accelerator(bundle, threads)
+        if acceleration is None:
+            return None
+        self._accelerations.append(acceleration)
+        return acceleration.engine
 
     def accelerate(self) -> None:
         """Begin to probe accelerators, now that the CPU serves."""
@@ -124,8 +151,9 @@ class Repository:
         raise NotFound(f"model '{name}' has version {known}, not '{version}'")
 
     def snapshot(self, position: int) -> Snapshot:
-        """The numbers of the model at this position, over all processes of the server."""
-        return self._ledger.snapshot(position)
+        """The numbers of the model at this position: all signatures, all processes."""
+        rows = _rows([served.model.bundle for served in self.models])
+        return self._ledger.snapshot(*rows[position])
 
     def stop(self) -> None:
         """Be ready no more, and go on answering."""
@@ -135,7 +163,8 @@ class Repository:
         for acceleration in self._accelerations:
             acceleration.close()
         for served in self.models:
-            served.pool.close()
+            for each in (served, *served.signatures.values()):
+                each.pool.close()
 
 
 def find_bundles(paths: Sequence[Path]) -> list[Path]:
@@ -154,6 +183,17 @@ def _bundles_in(path: Path) -> Iterator[Path]:
             f"{path} has no {MANIFEST} and holds no bundles; name a folder that `twite build` wrote"
         )
     yield from inside
+
+
+def _rows(bundles: Sequence[Bundle]) -> list[tuple[int, ...]]:
+    """Where each bundle's numbers are in the ledger: its own row, then one a further signature."""
+    found: list[tuple[int, ...]] = []
+    rest = len(bundles)
+    for position, bundle in enumerate(bundles):
+        more = len(further(bundle.manifest))
+        found.append((position, *range(rest, rest + more)))
+        rest += more
+    return found
 
 
 def _refuse_twice(names: Sequence[str], bundles: Sequence[Bundle]) -> None:

@@ -127,12 +127,15 @@ class Ledger:
             self._own[position] = Telemetry(row)
         return self._own[position]
 
-    def snapshot(self, position: int) -> Snapshot:
-        """The sum over all processes; beyond `models` of this one alone."""
+    def snapshot(self, *positions: int) -> Snapshot:
+        """The sum over these positions and all processes; beyond `models` of this one alone."""
+        return snapshot([row for position in positions for row in self._rows(position)])
+
+    def _rows(self, position: int) -> "list[Row]":
         if self._shared is None or position >= self._models:
-            return snapshot([self.telemetry(position).row])
+            return [self.telemetry(position).row]
         rows = [self._row(process, position) for process in range(self.processes)]
-        return snapshot([row for row in rows if row is not None])
+        return [row for row in rows if row is not None]
 
     def _row(self, process: int, position: int) -> "Row | None":
         if self._shared is None:

@@ -6,7 +6,7 @@ import pytest
 
 from twite.accelerators.candidates import Candidate
 from twite.accelerators.probe import Prober, Verdict, judge_speed
-from twite.bundle import Bundle
+from twite.bundle import Bundle, load
 
 FAILURES = {
     "mode=fail,stage=create": ("failed", "told to fail in create"),
@@ -76,3 +76,13 @@ def test_a_library_that_is_none_is_refused(tiny: Bundle, tmp_path: Path, no_leak
     verdict = Prober(60.0, 1).probe(tiny, candidate(junk, tiny, ""))
     assert verdict.kind == "failed"
     assert "libjunk.so" in verdict.reason
+
+
+def test_a_signature_that_is_not_the_first_of_its_file_is_left_to_the_cpu(
+    library: Path, wire_bundles: list[Path], no_leaks: None
+) -> None:
+    (path,) = [path for path in wire_bundles if path.name == "several"]
+    bundle = load(path)
+    verdict = Prober(60.0, 1).probe(bundle, candidate(library, bundle, ""))
+    assert verdict.kind == "failed"
+    assert "'serving_default' is not the first signature of the model's file" in verdict.reason

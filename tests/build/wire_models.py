@@ -8,10 +8,12 @@ words.tflite: (N, 4) int32 to the same numbers as float32.
 whole.tflite: (N, 2) int8 to their halves (N, 2) int8, quantized from -1 to 1.
 spots.tflite: pictures (N, 16, 16, 3) float32 to the same boxes (N, 2, 4) and scores (N, 2, 1).
 grey.tflite: pictures (N, 2, 2, 1) uint8 to the mean of a picture (N, 1) uint8, from 0 to 1.
+several.tflite: the signatures of Several, by one table of weights.
 """
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
@@ -49,6 +51,41 @@ def grey(image: Any) -> dict[str, Any]:
     return {"mean": tf.reduce_mean(image, axis=(1, 2))}
 
 
+class Several(tf.Module):  # type: ignore[misc]
+    """embed comes first in the file: the converter sorts them by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, "x")])
+    def score(self, x: Any) -> dict[str, Any]:
+        return {"scores": tf.nn.relu(tf.matmul(x, self.table))}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, 3), tf.float32, "x"),
+            tf.TensorSpec((None, 1), tf.float32, "scale"),
+        ]
+    )
+    def embed(self, x: Any, scale: Any) -> dict[str, Any]:
+        vector = tf.matmul(x, self.table) * scale
+        return {"embedding": vector, "same": vector, "rows": tf.reduce_sum(vector, axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 2), tf.int32, "numbers")])
+    def one(self, numbers: Any) -> dict[str, Any]:
+        return {"next": numbers + 1}
+
+
+def write_several() -> None:
+    module = Several()
+    signatures = {"serving_default": module.score, "embed": module.embed, "one": module.one}
+    with TemporaryDirectory(prefix="twite-") as folder:
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        (FOLDER / "several.tflite").write_bytes(converter.convert())
+
+
 def write_integers(name: str, function: Any, spec: Any, dtype: Any, lowest: float) -> None:
     """A model of integers throughout, for values from lowest to 1."""
     module = tf.Module()
@@ -79,5 +116,6 @@ write(
 )
 write("spots", spots, tf.TensorSpec((None, 16, 16, 3), tf.float32, "image"))
 write("words", words, tf.TensorSpec((None, 4), tf.int32, "tokens"))
+write_several()
 write_integers("whole", whole, tf.TensorSpec((None, 2), tf.float32, "values"), tf.int8, -1.0)
 write_integers("grey", grey, tf.TensorSpec((None, 2, 2, 1), tf.float32, "image"), tf.uint8, 0.0)

@@ -40,9 +40,12 @@ def test_an_engine_that_is_not_installed_is_named(bundles: Path) -> None:
     assert "the engine ai-edge-litert is not installed here: pip install" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["probe", "worker"])
-def test_accelerators_fail_as_safely_under_it(name: str) -> None:
-    file = f"tests/accelerators/test_{name}.py"
+FILES = ["accelerators/test_probe.py", "accelerators/test_worker.py", "runtime/test_signatures.py"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_accelerators_fail_and_signatures_answer_as_under_the_first_engine(name: str) -> None:
+    file = f"tests/{name}"
     result = run("pytest", "-p", "no:cacheprovider", "-q", file)
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout

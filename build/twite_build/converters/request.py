@@ -17,7 +17,8 @@ import numpy as np
 from twite.errors import ShapeMismatch, TwiteError
 from twite.fields import from_table, to_table
 from twite.tensors import Array, Tensors, TensorSpec
-from twite_build.errors import DataError, RecipeError
+from twite_build.data.drawn import samples_for
+from twite_build.errors import DataError, RecipeError, SourceError
 from twite_build.recipe import Source
 from twite_build.scratch import load_tensors, save_model, save_tensors
 
@@ -35,8 +36,21 @@ class Request(NamedTuple):
     raw: Mapping[str, Any]
 
 
+class Further(NamedTuple):
+    """A signature beside the main one: samples of its own and the source's answers to them."""
+
+    name: str
+    inputs: Sequence[TensorSpec]
+    samples: Tensors
+    answers: Tensors
+    note: str
+
+
 class Converted(NamedTuple):
-    """A converter's result; answers are the source's own, (N, ...) an output."""
+    """A converter's result; answers are the source's own, (N, ...) an output.
+
+    signature is the main one's name where the model has several.
+    """
 
     content: bytes
     inputs: Sequence[TensorSpec]
@@ -45,6 +59,8 @@ class Converted(NamedTuple):
     notes: Sequence[str] = ()
     files: Mapping[str, str] = {}
     quantization: str | None = None
+    signature: str | None = None
+    further: Sequence[Further] = ()
 
 
 def read(request: Mapping[str, Any]) -> Request:
@@ -62,15 +78,48 @@ def read(request: Mapping[str, Any]) -> Request:
 def write(request: Request, converted: Converted) -> dict[str, Any]:
     save_tensors(request.outputs, converted.answers)
     save_model(request.model, converted.content)
+    for i, each in enumerate(converted.further):
+        for kind, tensors in (("samples", each.samples), ("answers", each.answers)):
+            save_tensors(signature_file(request.model, i, kind), tensors)
     tools = {tool: version(tool) for tool in converted.tools}
     return {
         "inputs": [to_table(spec) for spec in converted.inputs],
         "outputs": list(converted.answers),
         "tools": {**tools, "python": platform.python_version()},
-        "notes": list(converted.notes),
+        "notes": [*converted.notes, *(each.note for each in converted.further)],
         "files": dict(converted.files),
         "quantization": converted.quantization,
+        "signature": converted.signature,
+        "signatures": [
+            {"name": each.name, "inputs": [to_table(spec) for spec in each.inputs]}
+            for each in converted.further
+        ],
     }
+
+
+def signature_file(model: Path, number: int, kind: str) -> Path:
+    """Where the samples and the source's answers of a further signature are kept."""
+    return model.with_name(f"signature-{number}.{kind}.npz")
+
+
+def further(
+    name: str,
+    inputs: Sequence[TensorSpec],
+    samples: Tensors,
+    run: Callable[[Tensors], Mapping[str, Array]],
+    step: int = BATCH,
+) -> Further:
+    """Ask the source for another signature; samples are the main one's."""
+    for spec in inputs:
+        if not spec.is_batched:
+            raise SourceError(
+                f"signature '{name}': input '{spec.name}' is {spec}; its first dimension must be a "
+                "batch; leave the signature out of [source] signatures"
+            )
+    own, drawn = samples_for(inputs, samples, "evaluation")
+    note = f"signature '{name}': {', '.join(drawn)} drawn at random" if drawn else ""
+    note = note or f"signature '{name}': asked with the same samples"
+    return Further(name, inputs, own, answer_all(run, own, step), note)
 
 
 def lacks(what: str, extra: str, error: ImportError) -> TwiteError:

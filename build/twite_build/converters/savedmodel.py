@@ -13,14 +13,17 @@ from twite.tensors import Array, Tensors, TensorSpec
 from twite_build.converters import tf_function
 from twite_build.converters.request import (
     Converted,
+    Further,
     Request,
     answer_all,
     check_samples,
+    further,
     lacks,
     read,
     write,
 )
 from twite_build.errors import RecipeError, SourceError
+from twite_build.model_file import with_first
 from twite_build.scratch import first_line
 
 
@@ -33,13 +36,24 @@ def convert(request: Mapping[str, Any]) -> dict[str, Any]:
         raise lacks("a SavedModel", "tensorflow", error) from error
     asked = read(request)
     loaded = _load(asked)
-    name, signature = _signature(asked, loaded)
+    names = _signatures(asked, loaded)
+    signature = loaded.signatures[names[0]]
     inputs = _specs(signature)
     check_samples(asked.samples, inputs)
     answers = answer_all(_runner(signature), asked.samples, _step(inputs))
-    content, note = _convert(str(asked.path), name)
-    tools = (tf_function.distribution(),)
-    return write(asked, Converted(content, inputs, answers, tools, notes=note))
+    others = [_further(name, loaded.signatures[name], asked) for name in names[1:]]
+    content, note = _convert(str(asked.path), names)
+    tools, main = (tf_function.distribution(),), names[0] if others else None
+    content = with_first(content, main) if main else content
+    return write(
+        asked,
+        Converted(content, inputs, answers, tools, notes=note, signature=main, further=others),
+    )
+
+
+def _further(name: str, signature: Any, asked: Request) -> Further:
+    inputs = _specs(signature)
+    return further(name, inputs, asked.samples, _runner(signature), _step(inputs))
 
 
 def _load(asked: Request) -> Any:
@@ -51,8 +65,10 @@ def _load(asked: Request) -> Any:
         raise SourceError(f"{asked.path} cannot be loaded: {first_line(error)}") from error
 
 
-def _signature(asked: Request, loaded: Any) -> tuple[str, Any]:
-    known, wanted = list(loaded.signatures), asked.source.signature
+def _signatures(asked: Request, loaded: Any) -> list[str]:
+    """The main signature's name, then the others that the recipe wants."""
+    known, others = list(loaded.signatures), asked.source.signatures
+    wanted = asked.source.signature or next(iter(others), None)
     if not known:
         raise SourceError(
             f"{asked.path} has no signature; save the model with signatures={{…}} or its "
@@ -60,9 +76,10 @@ def _signature(asked: Request, loaded: Any) -> tuple[str, Any]:
         )
     if wanted is None:
         wanted = known[0] if len(known) == 1 else tf_function.SIGNATURE
-    if wanted not in known:
-        raise RecipeError(f"{asked.path} has no signature '{wanted}'{suggestion(wanted, known)}")
-    return wanted, loaded.signatures[wanted]
+    for name in (wanted, *others):
+        if name not in known:
+            raise RecipeError(f"{asked.path} has no signature '{name}'{suggestion(name, known)}")
+    return list(dict.fromkeys((wanted, *others)))
 
 
 def _specs(signature: Any) -> list[TensorSpec]:
@@ -94,14 +111,17 @@ def _runner(signature: Any) -> Any:
     return run
 
 
-def _convert(folder: str, name: str) -> tuple[bytes, tuple[str, ...]]:
-    """By the converter, or by the v1 one; the first one's refusal where both refuse."""
+def _convert(folder: str, names: list[str]) -> tuple[bytes, tuple[str, ...]]:
+    """By the converter, or by the v1 one, which takes one signature; the first one's refusal where
+    both refuse."""
     try:
-        return tf_function.convert_folder(folder, name), ()
+        return tf_function.convert_folder(folder, names), ()
     except TwiteError as error:
+        if len(names) > 1:
+            raise
         refused = error
     try:
-        content = tf_function.convert_folder(folder, name, old=True)
+        content = tf_function.convert_folder(folder, names, old=True)
     except TwiteError as error:
         raise refused from error
     return content, ("converted by the v1 converter",)

@@ -72,19 +72,21 @@ def to_tflite(serve: Serve, state: Sequence[Any], inputs: Sequence[TensorSpec]) 
             raise ConversionFailed(
                 f"TensorFlow cannot trace the model: {first_line(error)}"
             ) from error
-        return convert_folder(folder, SIGNATURE)
+        return convert_folder(folder, [SIGNATURE])
 
 
-def convert_folder(folder: str, signature: str, *, old: bool = False) -> bytes:
+def convert_folder(folder: str, signatures: list[str], *, old: bool = False) -> bytes:
     """A SavedModel through the converter; old ones with optimizer state need the v1 one."""
     import tensorflow as tf
 
     if old:
         converter = tf.compat.v1.lite.TFLiteConverter.from_saved_model(
-            folder, signature_key=signature
+            folder, signature_key=signatures[0]
         )
     else:
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[signature])
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=signatures)
+        # It drops all but 'serving_default' of what has an attribute `serve`, without a word.
+        converter._saved_model_exported_names = signatures
     try:
         content: bytes = converter.convert()
     except Exception as error:

@@ -1,6 +1,8 @@
 """Calibration: the smallest and largest value that each tensor of a model takes."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,15 @@ from twite_build.errors import ConversionFailed
 BATCH = 32
 
 
-def calibrate(model: Path, recipe: Any, samples: Tensors, *, fixed_batch: bool) -> Any:
+def calibrate(
+    model: Path,
+    recipe: Any,
+    samples: Tensors,
+    *,
+    fixed_batch: bool,
+    signature: str | None = None,
+    further: Mapping[str, Tensors] = MappingProxyType({}),
+) -> Any:
     """The value ranges of a float model's tensors over preprocessed samples, for the quantizer.
 
     litert-quantizer's own default is a moving average over the samples, which clips what only
@@ -22,13 +32,18 @@ def calibrate(model: Path, recipe: Any, samples: Tensors, *, fixed_batch: bool) 
     from litert_quantizer.utils.qsv_utils import min_max_update
 
     calibrator = Calibrator(str(model), num_threads=1, qsv_update_func=min_max_update)
-    signatures = calibrator.get_signature_list()
-    if len(signatures) != 1:
-        raise ConversionFailed(f"{model.name} has {len(signatures)} signatures; it must have one")
+    main = signature or next(iter(calibrator.get_signature_list()), "")
+    sets = {main: samples, **further}
+    for name in calibrator.get_signature_list():
+        if name not in sets:
+            raise ConversionFailed(
+                f"the calibration needs every signature of the file, and [source] signatures "
+                f"leaves out '{name}'"
+            )
     recipes = RecipeManager()
     recipes.load_quantization_recipe(recipe)
     step = 1 if fixed_batch else BATCH
-    calibrator.calibrate({next(iter(signatures)): _batches(samples, step)}, recipes)
+    calibrator.calibrate({name: _batches(each, step) for name, each in sets.items()}, recipes)
     return calibrator.get_model_qsvs()
 
 

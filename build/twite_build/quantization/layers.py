@@ -47,18 +47,26 @@ class _Sums(NamedTuple):
         return float(np.sqrt(missed / scale)) if scale else float(np.sqrt(missed))
 
 
-def layer_errors(model: Path, quantized: bytes, samples: Tensors) -> Layers:
-    """Run both models on the first samples and compare every layer's output by its name."""
-    layers = _layers(model)
+def layer_errors(
+    model: Path, quantized: bytes, samples: Tensors, signature: str | None = None
+) -> Layers:
+    """Run both models on the first samples and compare every layer's output by its name.
+
+    Of several signatures those layers count that the named one runs.
+    """
+    content = model.read_bytes()
+    graph = _graph_of(content, signature)
+    layers = _layers(content, graph)
     names = {name for _, name in layers}
-    pair = [_interpreter(content) for content in (model.read_bytes(), quantized)]
-    tensors = [_tensors(interpreter, names) for interpreter in pair]
+    pair = [_interpreter(each) for each in (content, quantized)]
+    tensors = [_tensors(interpreter, names, graph) for interpreter in pair]
     sums: dict[str, _Sums] = {}
     for i in range(min(SAMPLES, len(next(iter(samples.values()))))):
         for interpreter in pair:
-            _invoke(interpreter, {name: array[i : i + 1] for name, array in samples.items()})
+            row = {name: array[i : i + 1] for name, array in samples.items()}
+            _invoke(interpreter, row, signature)
         for name in tensors[0].keys() & tensors[1].keys():
-            wanted, came = (_values(*one, name) for one in zip(pair, tensors, strict=True))
+            wanted, came = (_values(*one, name, graph) for one in zip(pair, tensors, strict=True))
             sums[name] = _added(sums.get(name, _Sums(0, 0, 0, 0)), came, wanted)
     found: dict[str, float] = {}
     added: dict[str, float] = {}
@@ -85,14 +93,31 @@ def _steps(added: dict[str, float], sources: dict[str, list[str]]) -> tuple[tupl
 
 
 def layer_names(model: Path) -> tuple[str, ...]:
-    return tuple(name for _, name in _layers(model))
+    """Of every graph of the file."""
+    content = model.read_bytes()
+    count = _schema().Model.GetRootAs(content, 0).SubgraphsLength()
+    return tuple(name for graph in range(count) for _, name in _layers(content, graph))
 
 
-def _layers(model: Path) -> list[tuple[list[str], str]]:
+def _graph_of(content: bytes, signature: str | None) -> int:
+    """The number of the graph that a signature runs, the first without one."""
+    root = _schema().Model.GetRootAs(content, 0)
+    for i in range(root.SignatureDefsLength()):
+        found = root.SignatureDefs(i)
+        if signature is not None and found.SignatureKey() == signature.encode():
+            return int(found.SubgraphIndex())
+    return 0
+
+
+def _schema() -> Any:
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def _layers(content: bytes, number: int) -> list[tuple[list[str], str]]:
     """Each operator's inputs and its first output, by the tensors' names, in running order."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = schema.Model.GetRootAs(model.read_bytes(), 0).Subgraphs(0)
+    graph = _schema().Model.GetRootAs(content, 0).Subgraphs(number)
     names = [graph.Tensors(i).Name().decode() for i in range(graph.TensorsLength())]
     found = []
     for i in range(graph.OperatorsLength()):
@@ -113,23 +138,24 @@ def _interpreter(model: bytes) -> Any:
     )
 
 
-def _tensors(interpreter: Any, names: set[str]) -> dict[str, Any]:
+def _tensors(interpreter: Any, names: set[str], graph: int) -> dict[str, Any]:
     """The details of the tensors of these names, each once."""
-    details = interpreter.get_tensor_details()
+    details = interpreter.get_tensor_details(graph)
     return {detail["name"]: detail for detail in details if detail["name"] in names}
 
 
-def _invoke(interpreter: Any, sample: Tensors) -> None:
+def _invoke(interpreter: Any, sample: Tensors, signature: str | None) -> None:
     from litert_quantizer.utils import tfl_interpreter_utils as interpreters
 
-    interpreters.invoke_interpreter_signature(interpreter, _as_taken(interpreter, sample))
+    taken = _as_taken(interpreter, sample, signature)
+    interpreters.invoke_interpreter_signature(interpreter, taken, signature)
 
 
-def _values(interpreter: Any, tensors: dict[str, Any], name: str) -> Array:
+def _values(interpreter: Any, tensors: dict[str, Any], name: str, graph: int) -> Array:
     """What a layer answered last, dequantized, float64; empty where it is no number."""
     from litert_quantizer.utils import tfl_interpreter_utils as interpreters
 
-    array: Array = interpreters.get_tensor_data(interpreter, tensors[name])
+    array: Array = interpreters.get_tensor_data(interpreter, tensors[name], graph)
     return array.astype(np.float64) if array.dtype.kind == "f" else np.zeros(0)
 
 
@@ -146,9 +172,9 @@ def _added(sums: _Sums, came: Array, wanted: Array) -> _Sums:
     )
 
 
-def _as_taken(interpreter: Any, sample: Tensors) -> Tensors:
+def _as_taken(interpreter: Any, sample: Tensors, signature: str | None) -> Tensors:
     """The sample in the dtype of the interpreter's inputs, quantized where they are integers."""
-    runner = interpreter.get_signature_runner()
+    runner = interpreter.get_signature_runner(signature)
     taken = {}
     for name, detail in runner.get_input_details().items():
         array, (scale, zero_point) = sample[name], detail["quantization"]

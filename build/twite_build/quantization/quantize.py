@@ -36,13 +36,18 @@ class Quantized(NamedTuple):
 
 
 class Task(NamedTuple):
-    """The float model, preprocessed calibration samples, and the folder for what is made."""
+    """The float model, preprocessed calibration samples, and the folder for what is made.
+
+    signature names the main one of several; further are the samples of the others.
+    """
 
     model: Path
     samples: Path
     folder: Path
     fixed_batch: bool
     wanted: Quantize
+    signature: str | None = None
+    further: Mapping[str, Path] = {}
 
 
 def quantize(task: Task, hows: Sequence[Quantization], on_start: OnStart) -> list[Quantized]:
@@ -93,6 +98,8 @@ def _request(task: Task, hows: Sequence[Quantization]) -> dict[str, Any]:
         "model": str(task.model),
         "samples": str(task.samples),
         "folder": str(task.folder),
+        "signature": task.signature,
+        "further": {name: str(path) for name, path in task.further.items()},
         "fixed_batch": task.fixed_batch,
         "hows": list(hows),
         "io": task.wanted.io,
@@ -135,7 +142,7 @@ def _make(request: Mapping[str, Any], how: str) -> dict[str, Any]:
     save_model(Path(request["folder"], f"{how}.tflite"), content)
     if how != "int8-static":
         return {}
-    found = _layer_errors(model, content, Path(request["samples"]))
+    found = _layer_errors(model, content, request)
     return {
         "layers": [list(layer) for layer in found.errors],
         "steps": [list(step) for step in found.steps],
@@ -163,7 +170,12 @@ def _ranges(request: Mapping[str, Any], recipe: Any) -> Any:
     samples = load_tensors(Path(request["samples"]))
     try:
         return calibrate(
-            Path(request["model"]), recipe, samples, fixed_batch=request["fixed_batch"]
+            Path(request["model"]),
+            recipe,
+            samples,
+            fixed_batch=request["fixed_batch"],
+            signature=request["signature"],
+            further={name: load_tensors(Path(path)) for name, path in request["further"].items()},
         )
     except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
         raise _refusal("the calibration", error) from error
@@ -182,10 +194,11 @@ def _quantize(request: Mapping[str, Any], recipe: Any, ranges: Any) -> bytes:
     return bytes(result.quantized_model)
 
 
-def _layer_errors(model: Path, content: bytes, samples: Path) -> Layers:
+def _layer_errors(model: Path, content: bytes, request: Mapping[str, Any]) -> Layers:
     """None where the float kernels cannot run the model alone: the errors are only for people."""
     try:
-        return layer_errors(model, content, load_tensors(samples))
+        samples = load_tensors(Path(request["samples"]))
+        return layer_errors(model, content, samples, request["signature"])
     except (ValueError, RuntimeError, KeyError, MemoryError):
         return Layers((), ())
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 
 from twite.fields import to_table
-from twite_build.report import CandidateReport, Report
+from twite_build.report import CandidateReport, Report, SignatureReport
 from twite_build.reporting.plot import Point, scatter
 from twite_build.reporting.worst import WorstSample
 
@@ -15,7 +15,17 @@ MOST_LAYERS = 40
 
 def to_html(report: Report) -> bytes:
     template = Template(files(__package__).joinpath("page.html").read_text("utf-8"))
-    sections = (_plots, _worst, _layers, _tensors, _stages, _inputs, _outputs, _reproduce)
+    sections = (
+        _plots,
+        _worst,
+        _layers,
+        _tensors,
+        _signatures,
+        _stages,
+        _inputs,
+        _outputs,
+        _reproduce,
+    )
     page = template.substitute(
         title=escape(f"{report.name} {report.version}"),
         description=escape(report.description),
@@ -147,6 +157,23 @@ def _tensors(report: Report) -> str:
         for kind, spec in pairs
     )
     return f"<h2>Tensors</h2>{_table(rows)}"
+
+
+def _signatures(report: Report) -> str:
+    if not report.signatures:
+        return ""
+    rows = "\n".join(
+        f"<tr><th>{escape(each.name)}</th><td>{escape(spell_signature(each))}</td>"
+        f"<td>R² {each.agreement:.4f}</td></tr>"
+        for each in report.signatures
+    )
+    return f"<h2>Further signatures</h2>{_table(rows)}"
+
+
+def spell_signature(signature: SignatureReport) -> str:
+    sides = [signature.inputs, signature.outputs]
+    taken, given = (", ".join(f"{spec.name} {spec}" for spec in side) for side in sides)
+    return f"{taken} → {given}"
 
 
 def _stages(report: Report) -> str:

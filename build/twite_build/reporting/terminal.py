@@ -1,7 +1,7 @@
 """The report as lines for a terminal, and two side by side."""
 
 from twite_build.report import CandidateReport, Report
-from twite_build.reporting.page import cells, columns, reproduction, summary
+from twite_build.reporting.page import cells, columns, reproduction, spell_signature, summary
 
 Rows = list[list[str]]
 
@@ -20,6 +20,9 @@ def report_lines(report: Report) -> list[str]:
     lines += [*aligned(rows), "", f"gate: {report.gate}"]
     for layer in sorted(report.layers, key=lambda layer: -layer.error)[:5]:
         lines.append(f"layer {layer.name}: error {layer.error:.4f}")
+    for signature in report.signatures or ():
+        told = f"R² {signature.agreement:.4f}, {spell_signature(signature)}"
+        lines.append(f"signature {signature.name}: {told}")
     for sample in report.evidence.worst[:3]:
         right = "" if sample.right is None else f", right is {sample.right}"
         said = f"source {sample.source}, bundle {sample.answer}{right}"

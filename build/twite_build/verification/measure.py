@@ -50,14 +50,17 @@ def measure(
     place: EnginePlace,
     timeout_s: float,
     on_start: OnStart | None = None,
+    signature: str | None = None,
 ) -> Answers:
     """Run the candidate on the preprocessed sets 'evaluation', 'edges' and 'golden'.
 
-    Raises EngineError when the engine refuses the model and ChildFailed when it crashes in it.
+    signature names the one that is run where the model has several. Raises EngineError when the
+    engine refuses the model and ChildFailed when it crashes in it.
     """
     answered = {name: folder / f"{model.stem}.{name}.npz" for name in samples}
     request = {
         "model": str(model),
+        "signature": signature,
         "samples": {name: str(path) for name, path in samples.items()},
         "answers": {name: str(path) for name, path in answered.items()},
     }
@@ -76,7 +79,7 @@ def measure(
 
 def measure_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     """The child's side of `measure`; one thread, for several candidates are measured at once."""
-    engine = Engine(Path(request["model"]), threads=1)
+    engine = Engine(Path(request["model"]), threads=1, signature=request["signature"])
     golden = load_tensors(Path(request["samples"]["golden"]))
     _check_inputs(engine, golden)
     _run(engine, _rows(golden, 0, 1), 1)

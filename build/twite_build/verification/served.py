@@ -19,6 +19,7 @@ from twite.errors import VerificationFailed
 from twite.manifest import ClassPostprocessing, TensorPreprocessing, TextPreprocessing
 from twite.model import Model
 from twite.quantized import dequantize, quantize
+from twite.signatures import further
 from twite.tensors import Tensors
 from twite_build.scratch import load_tensors, save_tensors
 from twite_build.verification import scores
@@ -61,8 +62,11 @@ def _answer_problems(first: list[str], outputs: Tensors, reference: Reference) -
 
 def answer_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     """The child's side: golden samples, then requests; raises what a device would."""
-    model = Model(bundle.load(Path(request["bundle"])))
+    loaded = bundle.load(Path(request["bundle"]))
+    model = Model(loaded)
     model.replay()
+    for each in further(loaded.manifest):
+        Model(loaded.view(each.name)).replay()
     samples = load_tensors(Path(request["samples"]))
     answered: list[Tensors] = []
     first: list[str] = []

@@ -29,19 +29,25 @@ class Latency(NamedTuple):
 
 
 def time_all(
-    models: Sequence[Path], golden: Path, place: EnginePlace, timeout_s: float
+    models: Sequence[Path],
+    golden: Path,
+    place: EnginePlace,
+    timeout_s: float,
+    signature: str | None = None,
 ) -> list[Latency | None]:
     """The latency of each model on the preprocessed golden samples; None where that failed.
 
     All of them answered before. A crash of one here leaves them to be timed one by one.
     """
-    request = {"models": [str(model) for model in models], "samples": str(golden)}
+    named = [str(model) for model in models]
+    request = {"models": named, "samples": str(golden), "signature": signature}
     try:
         told = run_in_child(CHILD, request, timeout_s=timeout_s, python=place.command)
     except (ChildFailed, EngineError):
         if len(models) == 1:
             return [None]
-        return [time_all([model], golden, place, timeout_s)[0] for model in models]
+        alone = [time_all([model], golden, place, timeout_s, signature) for model in models]
+        return [found[0] for found in alone]
     return [Latency(*pair) for pair in told["latencies"]]
 
 
@@ -53,7 +59,7 @@ def fastest(latencies: Sequence[float]) -> list[int]:
 
 def time_in_child(request: Mapping[str, Any]) -> dict[str, Any]:
     """The child's side: rounds of one run each; slow models get fewer rounds."""
-    engines = [Engine(Path(model)) for model in request["models"]]
+    engines = [Engine(Path(model), signature=request["signature"]) for model in request["models"]]
     tensors = load_tensors(Path(request["samples"]))
     first = {name: array[:1] for name, array in tensors.items()}
     samples = [quantize(first, engine.inputs) for engine in engines]

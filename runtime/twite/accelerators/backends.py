@@ -11,6 +11,7 @@ import numpy as np
 
 from twite.engine import Interpreter, load_delegate, signature_names
 from twite.errors import AcceleratorError
+from twite.signature_interpreter import at_signature
 from twite.tensors import Tensors
 
 Told = Callable[[str], None]
@@ -46,9 +47,17 @@ class Delegate:
         if plan["operator"]:
             self.claimed += operators.count(plan["operator"])
         self._interpreter.allocate_tensors()
-        inputs, outputs = signature_names(self._interpreter)
+        inputs, outputs = self._names(plan.get("signature"))
         self._inputs = _indices(self._interpreter.get_input_details(), inputs, plan["inputs"])
         self._outputs = _indices(self._interpreter.get_output_details(), outputs, plan["outputs"])
+
+    def _names(self, signature: str | None) -> tuple[dict[int, str], dict[int, str]]:
+        """A compiled model may have lost its signatures, and then has only the one graph."""
+        interpreter = self._interpreter
+        has_it = signature in interpreter._get_full_signature_list()
+        if signature and has_it and at_signature(interpreter, signature) is not interpreter:
+            raise AcceleratorError(f"'{signature}' is not the first signature of the model's file")
+        return signature_names(interpreter, signature)
 
     def run(self, tensors: Tensors) -> Tensors:
         interpreter = self._interpreter
@@ -91,13 +100,13 @@ class WebGpu:
             if "not accelerated" not in str(error):
                 raise
             self._model = compile_for(HardwareAccelerator.GPU | HardwareAccelerator.CPU)
-        self._bind(plan["inputs"], plan["outputs"])
+        self._bind(plan["inputs"], plan["outputs"], plan.get("signature"))
 
-    def _bind(self, inputs: list[str], outputs: list[str]) -> None:
+    def _bind(self, inputs: list[str], outputs: list[str], signature: str | None) -> None:
         """One buffer a tensor, in the model's own names and in the bundle's."""
         model = self._model
         signatures = model.get_signature_list()
-        self._key = next(iter(signatures))
+        self._key = signature if signature in signatures else next(iter(signatures))
         own = signatures[self._key]
         self._input_map = {
             name: model.create_input_buffer_by_name(self._key, name) for name in own["inputs"]

@@ -97,6 +97,7 @@ def plan_of(bundle: Bundle, candidate: Candidate) -> dict[str, Any]:
         "library": candidate.library,
         "options": candidate.options,
         "model": candidate.model,
+        "signature": bundle.signature,
         "operator": candidate.operator,
         "inputs": [spec.name for spec in bundle.manifest.inputs],
         "outputs": [spec.name for spec in bundle.manifest.outputs],

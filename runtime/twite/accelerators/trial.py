@@ -46,7 +46,7 @@ def examine(plan: dict[str, Any], told: Callable[[str], None]) -> dict[str, Any]
     arm(plan["patience_s"])
     bundle = load(Path(plan["bundle"]))
     samples = sample_inputs(bundle)
-    engine = Engine(bundle.model_path, plan["threads"])
+    engine = Engine(bundle.model_path, plan["threads"], bundle.signature)
     references = [engine.run(sample) for sample in samples]
     if is_constant(references):
         reason = "the CPU gives every sample the same answer: nothing shows who is right"
@@ -55,7 +55,7 @@ def examine(plan: dict[str, Any], told: Callable[[str], None]) -> dict[str, Any]
     cpu_s = time_calls(engine, samples[0])
     if plan["threads"] > 1:
         # A small model is faster on one core; the server takes what is faster.
-        cpu_s = min(cpu_s, time_calls(Engine(bundle.model_path, 1), samples[0]))
+        cpu_s = min(cpu_s, time_calls(Engine(bundle.model_path, 1, bundle.signature), samples[0]))
     arm(plan["patience_s"])
     backend = open_backend(plan, told)
     if not backend.claimed:

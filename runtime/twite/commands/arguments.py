@@ -17,6 +17,10 @@ def add_command(
     return parser
 
 
+def add_signature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--signature", metavar="NAME", help="of a model that has several")
+
+
 def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, help="the folder that `twite build` wrote")
 

@@ -5,7 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from twite.commands.arguments import Commands, add_command, add_json, print_json
+from twite.commands.arguments import (
+    Commands,
+    add_command,
+    add_json,
+    add_signature,
+    print_json,
+)
 from twite.errors import UsageError
 from twite.settings import Settings, with_options
 
@@ -26,6 +32,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--compare", nargs=2, type=Path, metavar="JSON", help="two reports of --json, side by side"
     )
+    add_signature(parser)
     add_json(parser)
 
 
@@ -53,6 +60,11 @@ def _of_bundle(options: argparse.Namespace, settings: Settings) -> dict[str, Any
     from twite.processors import processors
 
     bundle, threads = twite.load(Path(options.subject)), options.threads or settings.threads
+    if options.signature:
+        # Accelerators take the main signature alone.
+        view = bundle.view(options.signature)
+        options.accelerator = "cpu" if view is not bundle else options.accelerator
+        bundle = view
     settings = with_options(settings, {"accelerator": options.accelerator})
     acceleration = find_accelerator(bundle, settings, threads or processors())
     if acceleration is None:
@@ -74,7 +86,7 @@ def _of_url(options: argparse.Namespace) -> dict[str, Any]:
     if options.file is None:
         raise UsageError("what to send? name a file after the URL: a picture, .json or .npy")
     body, content_type = read(str(options.file))
-    client = Client(options.subject)
+    client = Client(options.subject, options.signature)
     try:
         return bench_url(
             lambda: client.predict(body, content_type), options.subject, options.seconds

@@ -6,6 +6,7 @@ import sys
 import twite
 from twite.commands.arguments import Commands, add_bundle, add_command, add_json, print_json
 from twite.settings import Settings
+from twite.signatures import further
 
 
 def register(commands: Commands) -> None:
@@ -15,8 +16,12 @@ def register(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    model = twite.Model(twite.load(options.bundle), settings.threads)
+    bundle = twite.load(options.bundle)
+    model = twite.Model(bundle, settings.threads)
     fastest_s = model.replay()
+    others = {each.name: each.golden.count for each in further(bundle.manifest)}
+    for signature in others:
+        twite.Model(bundle.view(signature), settings.threads).replay()
     manifest, engine = model.manifest, model.engine
     result = {
         "name": manifest.name,
@@ -28,6 +33,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         "fastest_inference_s": fastest_s,
         "warnings": model.warnings(),
     }
+    if others:
+        result["signatures"] = others
     if options.json:
         print_json(result)
         return 0
@@ -36,4 +43,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     print(f"{manifest.name} {manifest.version}: {len(manifest.files)} files have their hashes")
     count, name = manifest.golden.count, result["engine"]
     print(f"{count} golden samples agree on {name}, {fastest_s * 1000:.3g} ms an inference")
+    for signature, count in others.items():
+        print(f"signature {signature}: {count} golden samples agree")
     return 0

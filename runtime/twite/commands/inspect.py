@@ -38,13 +38,28 @@ def _inspection_lines(found: dict[str, Any]) -> list[str]:
             *[(f"  {key}", str(value)) for key, value in manifest["measurements"].items()],
         ]
     rows.append(("model", f"{model['size_bytes']:,} bytes"))
-    rows += [("input", _tensor(spec)) for spec in model["inputs"]]
-    rows += [("output", _tensor(spec)) for spec in model["outputs"]]
+    if manifest or "signatures" not in model:
+        rows += [("input", _tensor(spec)) for spec in model["inputs"]]
+        rows += [("output", _tensor(spec)) for spec in model["outputs"]]
+    rows += _signatures(manifest, model)
     rows.append(("operators", ", ".join(f"{n} × {op}" for op, n in model["operators"].items())))
     rows.append(("engine", f"{model['engine']} {model['engine_version']}"))
     rows.append(("XNNPACK", "applied" if model["xnnpack"] else "not applied: expect it to be slow"))
     width = max(len(key) for key, _ in rows) + 2
     return [f"{key:{width}}{value}" for key, value in rows if value]
+
+
+def _signatures(manifest: dict[str, Any] | None, model: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the bundle serves beside the main one, or all that a file of several has."""
+    known = model.get("signatures", [])
+    if manifest:
+        known = (manifest.get("signatures") or {}).get("further", [])
+    rows: list[tuple[str, str]] = []
+    for each in known:
+        rows.append(("signature", each["name"]))
+        rows += [("  input", _tensor(spec)) for spec in each["inputs"]]
+        rows += [("  output", _tensor(spec)) for spec in each["outputs"]]
+    return rows
 
 
 def _tensor(spec: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import twite
-from twite.commands.arguments import Commands, add_command
+from twite.commands.arguments import Commands, add_command, add_signature
 from twite.errors import UsageError
 from twite.settings import Settings
 
@@ -29,6 +29,7 @@ def register(commands: Commands) -> None:
     parser = add_command(commands, "predict", run, "Answer files as the server would.")
     parser.add_argument("bundle", nargs="?", type=Path, help="what `twite build` wrote")
     parser.add_argument("--url", help="ask the server at http://HOST:PORT; then name only files")
+    add_signature(parser)
     files = "a picture, .json, .txt or .npy; - is JSON on stdin"
     parser.add_argument("files", nargs="*", metavar="FILE", help=files)
 
@@ -39,7 +40,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         files = [*([str(options.bundle)] if options.bundle else []), *files]
     if not files or not (options.bundle or options.url):
         raise UsageError("what to answer? name a bundle and files, or --url and files; see --help")
-    predict, close = _server(options.url) if options.url else _model(options.bundle, settings)
+    signature = options.signature
+    predict, close = (
+        _server(options.url, signature)
+        if options.url
+        else _model(options.bundle, signature, settings)
+    )
     for name in files:
         body, content_type = read(name)
         sys.stdout.write(predict(body, content_type).decode() + "\n")
@@ -47,16 +53,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _model(path: Path, settings: Settings) -> tuple[Predict, Callable[[], None]]:
-    model = twite.Model(twite.load(path), settings.threads)
+def _model(
+    path: Path, signature: str | None, settings: Settings
+) -> tuple[Predict, Callable[[], None]]:
+    bundle = twite.load(path)
+    model = twite.Model(bundle.view(signature) if signature else bundle, settings.threads)
     model.replay()
     return model.predict, lambda: None
 
 
-def _server(url: str) -> tuple[Predict, Callable[[], None]]:
+def _server(url: str, signature: str | None) -> tuple[Predict, Callable[[], None]]:
     from twite.client import Client
 
-    client = Client(url)
+    client = Client(url, signature)
     return client.predict, client.close
 
 

@@ -13,6 +13,7 @@ from twite.server.oip_infer import infer
 from twite.server.oip_tensors import DATATYPES
 from twite.server.paths import ModelPath, model_path, names, versions
 from twite.server.report import report_answer
+from twite.signatures import main_name
 from twite.tensors import TensorSpec
 
 PLATFORM = "litert_tflite"
@@ -64,11 +65,18 @@ class OpenInference:
             "name": served.name,
             "versions": versions(self._repository, served.name),
             "platform": PLATFORM,
-            "inputs": [_tensor(spec, served.model) for spec in manifest.inputs],
-            "outputs": [_tensor(spec, served.model) for spec in manifest.outputs],
+            **_tensors(served.model),
         }
+        parameters: dict[str, object] = {}
         if status := served.model.engine.status():
-            table["parameters"] = {"accelerator": status.table()}
+            parameters["accelerator"] = status.table()
+        if served.signatures:
+            parameters["signature"] = main_name(manifest)
+            parameters["signatures"] = {
+                name: _tensors(each.model) for name, each in served.signatures.items()
+            }
+        if parameters:
+            table["parameters"] = parameters
         return Answer(200, dump(table))
 
     async def _server(self, request: Request) -> Answer:
@@ -84,6 +92,14 @@ def _check_method(request: Request, allowed: str) -> None:
         raise MethodNotAllowed(
             f"{request.path:.200} does not take {request.method}; it takes {allowed}", allowed
         )
+
+
+def _tensors(model: Model) -> dict[str, object]:
+    manifest = model.manifest
+    return {
+        "inputs": [_tensor(spec, model) for spec in manifest.inputs],
+        "outputs": [_tensor(spec, model) for spec in manifest.outputs],
+    }
 
 
 def _tensor(spec: TensorSpec, model: Model) -> dict[str, object]:

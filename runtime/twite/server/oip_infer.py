@@ -27,9 +27,11 @@ from twite.server.oip_tensors import (
     to_binary,
     to_json,
 )
+from twite.server.signatures import check, in_json
 from twite.tensors import Array, Tensors, TensorSpec
 
 BINARY = "application/octet-stream"
+SIGNATURE = "signature"
 LENGTH_HEADER = "inference-header-content-length"
 
 # The dimensions that every numpy can hold, and what no tensor of this server could reach.
@@ -56,6 +58,7 @@ async def infer(served: Served, request: Request) -> Answer:
     if request.headers.get("content-encoding", "identity") != "identity":
         came = request.headers["content-encoding"]
         raise RequestError(f"the body is compressed ({came:.40}); send it as it is")
+    main, served = served, _chosen(served, request)
     model, body = served.model, memoryview(request.body)
     wanted: list[Wanted] = []
 
@@ -68,6 +71,7 @@ async def infer(served: Served, request: Request) -> Answer:
         text = request.body if length == len(body) else request.body[:length]
         model.bounds.check_json(text)
         table = parse_object(text)
+        check(_parameters(table).get(SIGNATURE, ""), SIGNATURE, served, main)
         wanted.append(_wanted(table, model))
         return _inputs(table, text, body[length:], model)
 
@@ -77,6 +81,13 @@ async def infer(served: Served, request: Request) -> Answer:
     mark = b"" if request.headers.get(LENGTH_HEADER) == "0" else b'"BYTES"'
     size_bytes = decoding_bytes(request.body, model, mark)
     return await served.pool.run(Work(decode, answer, size_bytes))
+
+
+def _chosen(served: Served, request: Request) -> Served:
+    """The signature that the request's parameters name; raises NotFound."""
+    if not served.signatures or not (length := json_length(request)):
+        return served
+    return served.signature(in_json(request.body[:length], SIGNATURE))
 
 
 def json_length(request: Request) -> int | None:

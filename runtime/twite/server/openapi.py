@@ -1,6 +1,6 @@
 """`/openapi.json`: what this server answers, made from the models that it serves (OpenAPI 3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import twite
@@ -10,6 +10,7 @@ from twite.server import openapi_schemas as schemas
 from twite.server.documents import dump
 from twite.server.predict import MOST, RANKED
 from twite.server.report import REPORT
+from twite.signatures import further, names, views
 
 Operation = dict[str, Any]
 
@@ -17,7 +18,7 @@ ERROR = {
     "description": "what came and what was wanted",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
-OF_A_REQUEST = ("400", "413", "415", "500", "503", "504")
+OF_A_REQUEST = ("400", "404", "413", "415", "500", "503", "504")
 """The statuses of an error that a request with a body can get."""
 
 
@@ -66,8 +67,8 @@ def _open_inference(name: str, manifest: Manifest) -> dict[str, Any]:
     base, object_ = f"/v2/models/{name}", {"type": "object"}
     ready = schemas.table({"name": {"type": "string"}, "ready": {"type": "boolean"}})
     infer = _write(
-        {"application/json": schemas.infer_request(manifest)},
-        schemas.infer_answer(manifest),
+        {"application/json": _any(map(schemas.infer_request, views(manifest), _keys(manifest)))},
+        _any(map(schemas.infer_answer, views(manifest))),
         "Open Inference Protocol v2",
     )
     paths = {
@@ -85,29 +86,52 @@ def _open_inference(name: str, manifest: Manifest) -> dict[str, Any]:
 def _tensorflow_serving(name: str, manifest: Manifest) -> dict[str, Any]:
     base, object_ = f"/v1/models/{name}", {"type": "object"}
     predict = _write(
-        {"application/json": schemas.rows_request(manifest)},
+        {"application/json": _any(map(schemas.rows_request, views(manifest), _keys(manifest)))},
         schemas.rows_answer(),
         "TensorFlow Serving and KServe v1",
     )
     return {
         base: {"get": _read(object_, "Is the model ready?")},
-        f"{base}/metadata": {"get": _read(object_, "The model's signature")},
+        f"{base}/metadata": {"get": _read(object_, "The model's signatures")},
         f"{base}:predict": {"post": predict},
     }
 
 
 def _predict(manifest: Manifest) -> Operation:
     summary = manifest.description or "Predict"
-    operation = _write(schemas.predict_request(manifest), schemas.prediction(manifest), summary)
-    if manifest.postprocessing.kind not in RANKED:
-        return operation
-    top_k = {
-        "name": "top_k",
-        "in": "query",
-        "description": "how many to answer, best first",
-        "schema": {"type": "integer", "minimum": 1, "maximum": MOST},
-    }
-    return operation | {"parameters": [top_k]}
+    bodies: dict[str, list[schemas.Schema]] = {}
+    for each in views(manifest):
+        for media, schema in schemas.predict_request(each).items():
+            bodies.setdefault(media, []).append(schema)
+    answer = _any(map(schemas.prediction, views(manifest)))
+    operation = _write({media: _any(found) for media, found in bodies.items()}, answer, summary)
+    parameters = []
+    if manifest.postprocessing.kind in RANKED:
+        number = {"type": "integer", "minimum": 1, "maximum": MOST}
+        parameters.append(_in_query("top_k", "how many to answer, best first", number))
+    if further(manifest):
+        known = {"type": "string", "enum": [*names(manifest)]}
+        parameters.append(_in_query("signature", "which of the model's signatures", known))
+    return operation | ({"parameters": parameters} if parameters else {})
+
+
+def _keys(manifest: Manifest) -> list[schemas.Schema]:
+    """The key that names each signature; only the main one may go without."""
+    main, *rest = names(manifest)
+    return [{"enum": list(dict.fromkeys((main, "")))}, *({"const": name} for name in rest)]
+
+
+def _in_query(name: str, description: str, schema: schemas.Schema) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _any(found: Iterable[schemas.Schema]) -> schemas.Schema:
+    """Each once; one alone stands for itself."""
+    several: list[schemas.Schema] = []
+    for schema in found:
+        if schema not in several:
+            several.append(schema)
+    return several[0] if len(several) == 1 else {"anyOf": several}
 
 
 def _read(answer: schemas.Schema, summary: str, or_503: schemas.Schema | None = None) -> Operation:

@@ -123,8 +123,8 @@ def prediction(manifest: Manifest) -> Schema:
     return table({"prediction": {"anyOf": [one, {"type": "array", "items": one}]}})
 
 
-def infer_request(manifest: Manifest) -> Schema:
-    """The JSON of the Open Inference Protocol."""
+def infer_request(manifest: Manifest, signature: Schema) -> Schema:
+    """The JSON of the Open Inference Protocol; signature is what its parameters name."""
     names = [spec.name for spec in manifest.outputs]
     output: Schema = {
         "type": "object",
@@ -142,8 +142,15 @@ def infer_request(manifest: Manifest) -> Schema:
         "id": {"type": "string"},
         "inputs": entries,
         "outputs": {"type": "array", "items": output, "minItems": 1},
+        "parameters": _naming("signature", signature),
     }
-    return {"type": "object", "properties": properties, "required": ["inputs"]}
+    required = ["inputs", *(["parameters"] if "const" in signature else [])]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _naming(key: str, signature: Schema) -> Schema:
+    required = {"required": [key]} if "const" in signature else {}
+    return {"type": "object", "properties": {key: signature}, **required}
 
 
 def _infer_input(spec: TensorSpec, manifest: Manifest) -> Schema:
@@ -174,8 +181,8 @@ def infer_answer(manifest: Manifest) -> Schema:
     return table(properties, closed=False)
 
 
-def rows_request(manifest: Manifest) -> Schema:
-    """The JSON of TensorFlow Serving: rows or columns."""
+def rows_request(manifest: Manifest, signature: Schema) -> Schema:
+    """The JSON of TensorFlow Serving: rows or columns; signature is what it names."""
     row = {spec.name: _served(spec, manifest, sample) for spec in manifest.inputs}
     column = {spec.name: _served(spec, manifest, tensor) for spec in manifest.inputs}
     rows, columns = [table(row)], [table(column)]
@@ -183,13 +190,14 @@ def rows_request(manifest: Manifest) -> Schema:
         rows.append(next(iter(row.values())))
         columns.append(next(iter(column.values())))
     instances = {"anyOf": [{"type": "array", "items": each, "minItems": 1} for each in rows]}
-    signature = {"signature_name": {"enum": ["serving_default", ""]}}
-    by_row = {"type": "object", "properties": {"instances": instances, **signature}}
-    by_column = {"type": "object", "properties": {"inputs": {"anyOf": columns}, **signature}}
+    named = {"signature_name": signature}
+    always = [*named] if "const" in signature else []
+    by_row = {"type": "object", "properties": {"instances": instances, **named}}
+    by_column = {"type": "object", "properties": {"inputs": {"anyOf": columns}, **named}}
     return {
         "oneOf": [
-            by_row | {"required": ["instances"], "not": {"required": ["inputs"]}},
-            by_column | {"required": ["inputs"], "not": {"required": ["instances"]}},
+            by_row | {"required": ["instances", *always], "not": {"required": ["inputs"]}},
+            by_column | {"required": ["inputs", *always], "not": {"required": ["instances"]}},
         ]
     }
 

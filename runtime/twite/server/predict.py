@@ -21,8 +21,12 @@ def predict_endpoint(repository: Repository, name: str | None = None) -> Endpoin
     """The plain dialect, for the model of this name or the server's only one."""
 
     async def predict(request: Request) -> Answer:
-        served = repository.find(name)
-        top_k = read_top_k(request.query, served.model) if request.query else None
+        served, top_k = repository.find(name), None
+        if request.query:
+            from twite.server.signatures import in_query
+
+            served = served.signature(in_query(request.query))
+            top_k = read_top_k(request.query, served.model)
         work = predict_work(served.model, request.body, request.content_type, top_k)
         return Answer(200, await served.pool.run(work))
 

@@ -8,7 +8,8 @@ from twite.repository import Repository, Served
 from twite.server.documents import dump
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.server.paths import ModelPath, model_path, names, versions
-from twite.server.tfserving_predict import SIGNATURE, predict
+from twite.server.tfserving_predict import predict
+from twite.signatures import main_name
 from twite.tensors import DType, TensorSpec
 
 PREFIX = "/v1/models/"
@@ -86,15 +87,20 @@ def _status(name: str, found: list[str], is_ready: bool) -> bytes:
 
 
 def _metadata(served: Served) -> bytes:
+    signatures = {main_name(served.model.manifest): _signature(served)}
+    signatures |= {name: _signature(each) for name, each in served.signatures.items()}
+    spec = {"name": served.name, "signature_name": "", "version": served.version}
+    table = {"signature_def": signatures}
+    return dump({"model_spec": spec, "metadata": {"signature_def": table}})
+
+
+def _signature(served: Served) -> dict[str, object]:
     manifest = served.model.manifest
-    signature = {
+    return {
         "inputs": {spec.name: _tensor(spec) for spec in manifest.inputs},
         "outputs": {spec.name: _tensor(spec) for spec in manifest.outputs},
         "method_name": "tensorflow/serving/predict",
     }
-    spec = {"name": served.name, "signature_name": "", "version": served.version}
-    table = {"signature_def": {SIGNATURE: signature}}
-    return dump({"model_spec": spec, "metadata": {"signature_def": table}})
 
 
 def _tensor(spec: TensorSpec) -> dict[str, object]:

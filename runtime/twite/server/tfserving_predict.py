@@ -7,7 +7,7 @@ from base64 import b64decode
 from typing import Any, Literal, NamedTuple
 
 from twite.arrays import name_json
-from twite.errors import RequestError
+from twite.errors import NotFound, RequestError
 from twite.fields import suggestion
 from twite.model import Model
 from twite.pool import Work
@@ -24,9 +24,11 @@ from twite.server.intake import (
     text_of,
 )
 from twite.server.numbers import holds_booleans, read_numbers, shape_of
+from twite.server.signatures import check, in_json
+from twite.signatures import DEFAULT, names
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
-SIGNATURE = "serving_default"
+SIGNATURE = "signature_name"
 
 
 class Columns(NamedTuple):
@@ -38,12 +40,17 @@ class Columns(NamedTuple):
 
 async def predict(served: Served, request: Request) -> Answer:
     """Answer rows with `predictions` and columns with `outputs`."""
-    model, body = served.model, request.body
+    body, main = request.body, served
+    if served.signatures:
+        served = _chosen(served, in_json(body, SIGNATURE))
+    model = served.model
     layout: list[Literal["row", "column"]] = []
 
     def decode() -> Tensors:
         model.bounds.check_json(body)
-        columns = read_columns(parse_object(body), model)
+        table = parse_object(body)
+        _check_signature(table.get(SIGNATURE, ""), served, main)
+        columns = read_columns(table, model)
         layout.append(columns.layout)
         has_booleans = holds_booleans(body)
         tensors = {
@@ -62,11 +69,26 @@ async def predict(served: Served, request: Request) -> Answer:
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 
+def _chosen(main: Served, name: str | None) -> Served:
+    """DEFAULT stands for the main signature where none is called so; TensorFlow Serving has 400
+    for an unknown one."""
+    if name == DEFAULT and name not in names(main.model.manifest):
+        name = None
+    try:
+        return main.signature(name)
+    except NotFound as error:
+        raise RequestError(str(error)) from error
+
+
+def _check_signature(value: object, chosen: Served, main: Served) -> None:
+    if isinstance(value, str) and value and not main.signatures:
+        _chosen(main, value)
+    elif value != DEFAULT or value in names(main.model.manifest):
+        check(value, SIGNATURE, chosen, main)
+
+
 def read_columns(table: dict[str, Any], model: Model) -> Columns:
     """The inputs' values from either layout; raises RequestError."""
-    signature = table.get("signature_name", SIGNATURE)
-    if signature not in (SIGNATURE, ""):
-        raise RequestError(f"there is no signature {signature!r:.60}; known is {SIGNATURE}")
     if ("instances" in table) == ("inputs" in table):
         came = "both" if "instances" in table else "neither"
         raise RequestError(f"the body has {came} of 'instances' and 'inputs'; send one of them")

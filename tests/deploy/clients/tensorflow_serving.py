@@ -37,6 +37,16 @@ def check_rows_and_columns(url: str) -> None:
     assert answer == {"rows": 9.0, "total": [2.0, 3.0, 4.0]}
 
 
+def check_signatures(url: str) -> None:
+    metadata = requests.get(url + "/v1/models/several/metadata", timeout=60).json()
+    signatures = metadata["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"serving_default", "embed", "one"}
+    rows = [{"x": [1, 0, 2], "scale": [3]}]
+    asked = {"signature_name": "embed", "instances": rows}
+    (answer,) = post(url + "/v1/models/several:predict", asked)["predictions"]
+    assert answer["embedding"] == [33.0, 42.0]
+
+
 def check_base64(url: str, picture: bytes) -> None:
     instance = {"b64": base64.b64encode(picture).decode("utf-8")}
     body = {"instances": [instance, {"image": instance}][:1]}
@@ -59,5 +69,6 @@ def check_errors(url: str) -> None:
 
 check_status(sys.argv[1])
 check_rows_and_columns(sys.argv[1])
+check_signatures(sys.argv[1])
 check_base64(sys.argv[1], Path(sys.argv[2]).read_bytes())
 check_errors(sys.argv[1])

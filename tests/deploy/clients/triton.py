@@ -80,6 +80,20 @@ def check_bytes(client: triton.InferenceServerClient, picture: bytes) -> None:
         assert text.endswith(":7:7"), text
 
 
+def check_signatures(client: triton.InferenceServerClient) -> None:
+    signatures = client.get_model_metadata("several")["parameters"]["signatures"]
+    x, scale = np.float32([[1, 0, 2], [0, 1, 0]]), np.float32([[3], [1]])
+    for binary in (True, False):
+        inputs = []
+        for each in signatures["embed"]["inputs"]:
+            array = {"x": x, "scale": scale}[each["name"]]
+            inputs.append(triton.InferInput(each["name"], list(array.shape), each["datatype"]))
+            inputs[-1].set_data_from_numpy(array, binary_data=binary)
+        named = {"signature": "embed"}
+        found = client.infer("several", inputs, parameters=named).as_numpy("embedding")
+        assert np.array_equal(found, np.float32([[33, 42], [3, 4]]))
+
+
 def check_errors(client: triton.InferenceServerClient) -> None:
     row = triton.InferInput("features", [1, 4], "FP32")
     row.set_data_from_numpy(np.zeros((1, 4), np.float32))
@@ -101,4 +115,5 @@ with triton.InferenceServerClient(sys.argv[1]) as client:
     check_every_dtype(client)
     check_several_inputs_and_outputs(client)
     check_bytes(client, Path(sys.argv[2]).read_bytes())
+    check_signatures(client)
     check_errors(client)

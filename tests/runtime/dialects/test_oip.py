@@ -51,7 +51,7 @@ def refused(ask: Ask, model: str, body: object, status: int = 400) -> str:
         ("/v2/models/iris/versions/1/ready", b'{"name":"iris","ready":true}'),
         (
             "/v2/models",
-            b'{"models":["iris","digits","every","pair","words","grey","whole","spots"]}',
+            b'{"models":["iris","digits","every","pair","words","grey","whole","spots","several"]}',
         ),
         (
             "/v2/models/pair",

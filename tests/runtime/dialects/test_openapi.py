@@ -61,6 +61,20 @@ def test_every_schema_is_a_json_schema(document: Any) -> None:
         ("/v1/models/iris:predict", {"instances": [[5.1, 3.5, 0.2]]}),
         ("/v1/models/words:predict", {"inputs": {"tokens": "hello"}}),
         ("/v1/models/pair:predict", {"instances": [{"left": [1, 2, 3], "right": [1]}]}),
+        ("/predict/several", {"inputs": {"x": [[1, 0, 2]]}}),
+        (
+            "/v1/models/several:predict",
+            {"signature_name": "embed", "instances": [{"x": [1, 0, 2], "scale": [3]}]},
+        ),
+        (
+            "/v2/models/several/infer",
+            {
+                "inputs": [
+                    {"name": "numbers", "shape": [1, 2], "datatype": "INT32", "data": [1, 2]}
+                ],
+                "parameters": {"signature": "one"},
+            },
+        ),
         (
             "/v2/models/iris/infer",
             {
@@ -89,6 +103,7 @@ def test_a_request_and_its_answer_fit_the_schemas(
         ("/v1/models/iris:predict", {"instances": []}),
         ("/v1/models/iris:predict", {"instances": [[1, 2, 3]], "inputs": [[1, 2, 3]]}),
         ("/v2/models/iris/infer", {"inputs": []}),
+        ("/v1/models/several:predict", {"signature_name": "emb", "instances": [[1, 0, 2]]}),
     ],
 )
 def test_what_the_schema_refuses_the_server_refuses(
@@ -108,3 +123,10 @@ def test_the_content_types_are_those_of_the_bundle(document: Any) -> None:
     assert "multipart/form-data" in content("digits")
     (top_k,) = document["paths"]["/predict/digits"]["post"]["parameters"]
     assert top_k["name"] == "top_k"
+
+
+def test_signatures_are_named_where_a_model_has_several(document: Any) -> None:
+    (signature,) = document["paths"]["/predict/several"]["post"]["parameters"]
+    assert signature["name"] == "signature"
+    assert signature["schema"]["enum"] == ["serving_default", "embed", "one"]
+    assert "parameters" not in document["paths"]["/predict/iris"]["post"]
