@@ -11,9 +11,9 @@ debian=(python3.11-minimal libpython3.11-stdlib libstdc++6 base-files)
 case $variant in
 cpu | edge) ;;
 edgetpu) debian+=(libusb-1.0-0) ;;
-gpu | jetson) debian+=(libvulkan1) ;;
+gpu) debian+=(libvulkan1) ;;
 lambda) ;;
-*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu, jetson or lambda" >&2; exit 2 ;;
+*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu or lambda" >&2; exit 2 ;;
 esac
 locks=(locks/edge.txt)
 [ "$variant" != lambda ] || locks=(locks/lambda.txt)

@@ -74,6 +74,46 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -
         assert "Traceback" not in server.log
 
 
+def test_metrics_are_the_sums_of_all_workers(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 2)
+        asked, workers = 0, set[str]()
+
+        def is_answered_by_both() -> bool:
+            nonlocal asked
+            answer = httpx.post(server.url + "/predict", json=ROW, timeout=60)
+            asked += answer.status_code == 200
+            # What a worker's request ids begin with is its own.
+            workers.add(answer.headers["x-request-id"].partition("-")[0])
+            return len(workers) == 2 and asked >= 20
+
+        await_until(is_answered_by_both, server)
+        httpx.post(server.url + "/predict", json={"features": "seven"}, timeout=60)
+        scrapes = set[str]()
+
+        def is_told_by_both() -> bool:
+            answer = httpx.get(server.url + "/metrics", timeout=60)
+            scrapes.add(answer.headers["x-request-id"].partition("-")[0])
+            check_sums(answer.text, asked)
+            return scrapes == workers
+
+        await_until(is_told_by_both, server)
+
+
+def check_sums(text: str, asked: int) -> None:
+    def value(pattern: str) -> float:
+        (found,) = re.findall(rf"^twite_{pattern} (\S+)$", text, re.MULTILINE)
+        return float(found)
+
+    assert value('inference_requests_total{[^}]*code="200"}') == asked
+    assert value('inference_requests_total{[^}]*code="400"}') == 1
+    assert value('inference_duration_seconds_bucket{[^}]*le="[+]Inf"}') == asked
+    assert value("inference_duration_seconds_count{[^}]*}") == asked
+    assert value("inference_duration_seconds_sum{[^}]*}") > 0
+    assert value("batch_samples_sum{[^}]*}") == asked
+    assert value("inflight_requests{[^}]*}") == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_counts_once(serve_iris: Any, number: int) -> None:
     with serve_iris("--workers", "2") as server:
