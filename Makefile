@@ -22,7 +22,7 @@ run: dist/digits/bundle.json ## train, build and serve the digits example on por
 accelerators: ## make what their tests use: the second engine, Arm's compiler vela, software Vulkan
 	-@$(MAKE) --no-print-directory --keep-going $(patsubst %,.venvs/%/.made,tflite-runtime vela mesa-25 mesa-22)
 
-test: lint $(EXAMPLES) $(FUNCTION) accelerators $(patsubst %,.venvs/%/.made,clients containers onnx) ## run every test that this machine can run and name the others
+test: lint $(EXAMPLES) $(FUNCTION) accelerators $(patsubst %,.venvs/%/.made,clients containers kserve onnx) ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
 

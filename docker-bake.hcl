@@ -16,8 +16,9 @@ function "contexts" {
   params = [kind]
   result = merge(
     CONTEXTS == "" ? {} : {
-    debian = "images", emulator = "${CONTEXTS}/emulator", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages",
+    debian = "images", system = "${CONTEXTS}/${kind}/system", packages = "${CONTEXTS}/${kind}/packages",
     },
+    CONTEXTS == "" || kind != "lambda" ? {} : { emulator = "${CONTEXTS}/emulator" },
     BUNDLE == "" ? {} : { bundle = BUNDLE },
     ACCELERATOR == "" ? {} : { accelerator = ACCELERATOR },
   )
@@ -86,11 +87,12 @@ target "edge-gpu" {
   tags     = tag("edge-gpu")
 }
 
+# The same layers with what NVIDIA's container runtime reads.
 target "edge-jetson" {
   inherits  = ["image"]
   platforms = ["linux/arm64"]
-  args      = { VARIANT = "jetson" }
-  contexts  = contexts("jetson")
+  args      = { VARIANT = "gpu" }
+  contexts  = contexts("gpu")
   target    = BUNDLE == "" ? "edge-jetson" : "edge-jetson-bundle"
   tags      = tag("edge-jetson")
 }

@@ -16,37 +16,50 @@ armv7l) lock=locks/edge-arm.txt ;;
 *) fail "there are no wheels for $(uname -m); it runs on x86_64, aarch64 and armv7l" ;;
 esac
 
-if [ ! -x "$root$prefix/venv/bin/twite" ] || [ -n "${UPGRADE:-}" ]; then
-    mkdir -p "$root$prefix"
-    rm -rf "$root$prefix/venv.new"
+place=$root$prefix unit=$root/etc/systemd/system/twite.service
+trap 'rm -rf "$place/venv.new" "$place"/bundle-*.part "$place/edge.md.new" "$unit.new"' EXIT
+
+# Whole or not at all, also on a full disk.
+put() {
+    cmp -s "$1" "$2" && return
+    { mkdir -p "$(dirname "$2")" && cp "$1" "$2.new" && chmod 644 "$2.new" && mv "$2.new" "$2"; } ||
+        fail "$2 was not written; the line above says why"
+}
+
+if [ ! -x "$place/venv/bin/twite" ] || [ -n "${UPGRADE:-}" ]; then
+    mkdir -p "$place"
+    rm -rf "$place/venv.new"
     # 32-bit ARM takes numpy, Pillow, httptools and uvloop from Debian.
-    "$python" -m venv $([ "$lock" = locks/edge.txt ] || echo --system-site-packages) "$root$prefix/venv.new"
-    "$root$prefix/venv.new/bin/python" -m pip --quiet install --no-deps --only-binary :all: --require-hashes --requirement "$lock"
-    site=$("$root$prefix/venv.new/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$python" -m venv $([ "$lock" = locks/edge.txt ] || echo --system-site-packages) "$place/venv.new"
+    "$place/venv.new/bin/python" -m pip --quiet install --no-deps --only-binary :all: --require-hashes --requirement "$lock"
+    site=$("$place/venv.new/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     cp -r runtime/twite "$site/"
-    printf '#!%s/venv/bin/python\nfrom twite.cli import main\nmain()\n' "$prefix" > "$root$prefix/venv.new/bin/twite"
-    chmod 755 "$root$prefix/venv.new/bin/twite"
-    "$root$prefix/venv.new/bin/python" -m compileall -q "$site/twite"
-    rm -rf "$root$prefix/venv"
-    mv "$root$prefix/venv.new" "$root$prefix/venv"
+    printf '#!%s/venv/bin/python\nfrom twite.cli import main\nmain()\n' "$prefix" > "$place/venv.new/bin/twite"
+    chmod 755 "$place/venv.new/bin/twite"
+    "$place/venv.new/bin/python" -m compileall -q "$site/twite"
+    sync -f "$place/venv.new"
+    rm -rf "$place/venv.old"
+    [ ! -e "$place/venv" ] || mv "$place/venv" "$place/venv.old"
+    mv "$place/venv.new" "$place/venv"
+    rm -rf "$place/venv.old"
 fi
+put edge/twite.service "$unit"
+put docs/edge.md "$place/edge.md"
 
 if [ -n "$bundle" ]; then
-    new=$root$prefix/bundle-$(sha256sum "$bundle/bundle.json" | cut -c1-12)
-    rm -rf "$new.part"
-    cp -r "$bundle" "$new.part"
-    chmod -R u=rwX,go=rX "$new.part"
-    sync -f "$new.part"
-    rm -rf "$new"
-    mv "$new.part" "$new"
-    # One rename exchanges them: at every moment /model is a whole bundle.
-    ln -sfn "$(basename "$new")" "$root$prefix/model.new"
-    mv -T "$root$prefix/model.new" "$root$prefix/model"
-    find "$root$prefix" -maxdepth 1 -name 'bundle-*' ! -name "$(basename "$new")" -exec rm -rf {} +
+    # A name of its own each time: the folder that is served is never touched.
+    part=$(mktemp -d "$place/bundle-$(sha256sum "$bundle/bundle.json" | cut -c1-12).XXXXXX.part") && new=${part%.part}
+    why=$(cp -r "$bundle/." "$part" 2>&1) || fail "$bundle was not installed, what was there stays: ${why%%$'\n'*}"
+    chmod -R u=rwX,go=rX "$part"
+    sync -f "$part"
+    mv "$part" "$new"
+    # One rename exchanges them: at every moment model is a whole bundle.
+    ln -sfn "$(basename "$new")" "$place/model.new"
+    mv -T "$place/model.new" "$place/model"
+    sync -f "$place"
+    find "$place" -maxdepth 1 -name 'bundle-*' ! -name "$(basename "$new")" -exec rm -rf {} +
 fi
 
-install -D -m 644 edge/twite.service "$root/etc/systemd/system/twite.service"
-install -D -m 644 docs/edge.md "$root$prefix/edge.md"
 [ -z "$root" ] || exit 0
 systemctl daemon-reload
 systemctl enable --quiet twite.service

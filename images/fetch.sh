@@ -13,9 +13,9 @@ debian=(python3.11-minimal libpython3.11-stdlib libstdc++6 base-files)
 case $variant in
 cpu | edge) ;;
 edgetpu) debian+=(libusb-1.0-0) ;;
-gpu | jetson) debian+=(libvulkan1) ;;
+gpu) debian+=(libvulkan1) ;;
 lambda | slim) ;;
-*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu, jetson, lambda or slim" >&2; exit 2 ;;
+*) echo "$0: there is no variant '$variant'; it is cpu, edgetpu, gpu, lambda or slim" >&2; exit 2 ;;
 esac
 locks=(locks/edge.txt)
 [ "$variant" != lambda ] || locks=(locks/lambda.txt)

@@ -21,7 +21,6 @@ STATUS = Path("var/lib/dpkg/status.d")
 VARIANT_LIBRARIES = {
     "edgetpu": ("libusb-1.0.so.0",),
     "gpu": ("libvulkan.so.1",),
-    "jetson": ("libvulkan.so.1",),
 }
 """What a variant opens at run time, so that no file names it."""
 
@@ -45,13 +44,13 @@ def package_rules(packages: Path, tables: Rules, variant: str) -> Rules:
     keep, drop = list(tables["keep"]), list(tables["drop"])
     for info in sorted(packages.glob("*.dist-info")):
         name = re.sub(r"[-_.]+", "-", info.name.split("-")[0]).lower()
-        if name in tables["unused"]:
+        if name in tables["unused"] and variant not in tables.get(name, ()):
             drop.append(f"{info.name}/*")
             continue
         if name not in tables:
             sys.exit(f"trim.py: {name} is locked and has no table in images/kept.toml; add one")
         table = tables[name]
-        for part in (table, table.get("gpu", {}) if variant in ("gpu", "jetson") else {}):
+        for part in (table, table.get(variant, {})):
             keep += part.get("keep", [])
             drop += part.get("drop", [])
     return {"keep": keep, "drop": drop}

@@ -1,7 +1,10 @@
 """A skipped test is named at the end with how to enable it, and fails the session in CI."""
 
 import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +84,57 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def bundles() -> Path:
     """The real bundles in the repository: bundles / "digits" and bundles / "iris"."""
     return Path(__file__).parent / "runtime" / "bundles"
+
+
+@pytest.fixture(scope="session")
+def compile_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Called with a C file, the path of the library that it is compiled to."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("cannot run here: there is no C compiler; apt install gcc libc6-dev")
+
+    def build(source: Path) -> Path:
+        built = tmp_path_factory.mktemp(source.stem) / f"lib{source.stem}.so"
+        options = ["-O2", "-Wall", "-Werror", "-shared", "-fPIC"]
+        command = [compiler, *options, "-o", str(built), str(source), "-lm", "-ldl"]
+        subprocess.run(command, check=True)
+        return built
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def library(compile_library: Callable[[Path], Path]) -> Path:
+    """The delegate of accelerators/delegate.c."""
+    return compile_library(Path(__file__).parent / "accelerators" / "delegate.c")
+
+
+@pytest.fixture
+def on_a_full_disk(tmp_path: Path) -> tuple[Path, Callable[..., list[str]]]:
+    """A folder, and what makes of a command one that finds there a disk with so many KiB free.
+
+    The disk is a memory file system of the command's own mount namespace, so it ends with it; what
+    is in the folder `before` beside it is on it from the start.
+    """
+    folder, before = tmp_path / "disk", tmp_path / "before"
+    folder.mkdir()
+    before.mkdir()
+    own = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    if subprocess.run([*own, "true"], capture_output=True).returncode:
+        pytest.skip("cannot run here: no mount namespace; run the tests as root")
+    script = """
+        mount -t tmpfs -o size=4m disk "$1" && cp -r "$2/." "$1" && cd "$1" || exit 99
+        dd if=/dev/zero of=filler bs=4k 2> /dev/null
+        truncate --size -"$3"K filler
+        shift 3
+        exec "$@"
+    """
+
+    def wrap(*command: str, free_kib: int = 0) -> list[str]:
+        places = [str(folder), str(before), str(free_kib)]
+        return [*own, "bash", "-c", script, "full-disk", *places, *command]
+
+    return folder, wrap
 
 
 @pytest.fixture(scope="session")

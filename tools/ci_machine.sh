@@ -4,7 +4,7 @@
 set -euo pipefail
 
 missing=()
-for pair in npm:npm chromium:chromium chromedriver:chromium-driver systemd-analyze:systemd curl:curl git:git; do
+for pair in npm:npm chromium:chromium chromedriver:chromium-driver systemd-analyze:systemd ip:iproute2 curl:curl git:git; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then

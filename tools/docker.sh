@@ -9,8 +9,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 HOME_DIR=$PWD/.docker
-RUN_DIR=/run/twite-docker-$(cksum <<< "$PWD" | cut -d' ' -f1)
-FORMATS=/proc/sys/fs/binfmt_misc
+NUMBER=$(cksum <<< "$PWD" | cut -d' ' -f1)
+RUN_DIR=/run/twite-docker-$NUMBER
+# Of this checkout alone: another one's docker keeps its own, also when this one stops.
+BRIDGE=twite-$((NUMBER % 250))
+FORMATS=${BINFMT_MISC:-/proc/sys/fs/binfmt_misc}
 LEAST_BUILDX=0.13
 
 say() { echo "docker.sh: $*" >&2; }
@@ -54,7 +57,7 @@ unpack() {
     # runc is bookworm's: trixie's needs a newer libc. QEMU 7.2 of bookworm crashes on LiteRT.
     (cd "$HOME_DIR/debs" && APT_CONFIG=$HOME_DIR/apt/apt.conf apt-get download -qq \
         {docker.io,docker-cli,docker-buildx,docker-compose,containerd,docker-registry}/trixie \
-        runc/bookworm qemu-user/bookworm-backports)
+        {runc,prometheus}/bookworm qemu-user/bookworm-backports)
     for deb in "$HOME_DIR"/debs/*.deb; do dpkg-deb --extract "$deb" "$HOME_DIR/root"; done
     find "$HOME_DIR/root/usr/bin" -name 'qemu-*' ! -name qemu-aarch64 ! -name qemu-arm -delete
     rm -rf "$HOME_DIR/debs" "$HOME_DIR/apt" "$HOME_DIR"/root/usr/share "$HOME_DIR"/root/usr/bin/containerd-shim{,-runc-v1}
@@ -66,7 +69,11 @@ unpack() {
 # A bridge of its own and docker's userland proxy: no rule of the machine's firewall is touched.
 start_private() {
     local features='"features": {"containerd-snapshotter": true}'
-    local network='"iptables": false, "ip6tables": false, "ip-forward": false, "ip-masq": false, "bip": "10.214.214.1/24"'
+    local network="\"iptables\": false, \"ip6tables\": false, \"ip-forward\": false, \"ip-masq\": false, \"bridge\": \"$BRIDGE\""
+    command -v ip > /dev/null || fail "there is no ip, which makes the containers' bridge; install iproute2"
+    if ! ip link show "$BRIDGE" > /dev/null 2>&1; then
+        ip link add "$BRIDGE" type bridge && ip address add "10.214.$((NUMBER % 250)).1/24" dev "$BRIDGE" && ip link set "$BRIDGE" up
+    fi
     mkdir -p "$RUN_DIR"
     echo "{$features, $network, \"builder\": {\"gc\": {\"enabled\": true, \"defaultKeepStorage\": \"3GB\"}}}" > "$HOME_DIR/daemon.json"
     PATH=$(private_path) setsid dockerd --config-file "$HOME_DIR/daemon.json" --data-root "$HOME_DIR/data" \
@@ -91,7 +98,7 @@ stop() {
             kill -0 "$pid" 2> /dev/null || break
             sleep 0.2
         done
-        ! ip link show docker0 > /dev/null 2>&1 || ip link delete docker0 || true
+        ! ip link show "$BRIDGE" > /dev/null 2>&1 || ip link delete "$BRIDGE" || true
     fi
     if [ -e "$HOME_DIR/registered" ]; then
         while read -r name; do [ ! -e "$FORMATS/$name" ] || echo -1 > "$FORMATS/$name"; done < "$HOME_DIR/registered"
@@ -118,7 +125,7 @@ register() {
     [ ! -e "$FORMATS/$1" ] || return 0
     local emulator=$HOME_DIR/root/usr/bin/$1
     [ -x "$emulator" ] || emulator=$(command -v "$1-static" || command -v "$1" || true)
-    if [ -z "$emulator" ] || ! echo ":$1:M::$2:$3:$emulator:OPF" > "$FORMATS/register"; then
+    if [ -z "$emulator" ] || ! { echo ":$1:M::$2:$3:$emulator:OPF" > "$FORMATS/register"; } 2> /dev/null; then
         say "$1 is not registered: images of that architecture build and do not run here; install qemu-user-static 8 or newer, or run this as root"
         return
     fi

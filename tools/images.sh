@@ -46,8 +46,8 @@ if [ "$CONTEXTS" = yes ]; then
         edge | default) fetch cpu amd64 arm64 ;;
         edge-armv7) fetch cpu amd64 arm ;;
         edge-edgetpu | edge-gpu) fetch "${target#edge-}" amd64 arm64 ;;
-        edge-jetson) fetch jetson amd64 arm64 ;;
-        everything) fetch cpu amd64 arm64 arm; for variant in edgetpu gpu jetson; do fetch $variant amd64 arm64; done ;;
+        edge-jetson) fetch gpu amd64 arm64 ;;
+        everything) fetch cpu amd64 arm64 arm; for variant in edgetpu gpu; do fetch $variant amd64 arm64; done ;;
         lambda-slim*) fetch lambda amd64 arm64; fetch slim "$(dpkg --print-architecture)"; fetch_emulator ;;
         lambda*) fetch lambda amd64 arm64; fetch_emulator ;;
         esac

@@ -20,6 +20,7 @@ compile -c locks/dev.txt --extra serve --extra image --extra json $runtime -o lo
 compile -c locks/dev.txt --no-deps locks/edge-arm.in -o locks/edge-arm.txt
 compile -c locks/lambda.txt --no-deps locks/slim.in -o locks/slim.txt
 compile --no-deps locks/examples.in -o locks/examples.txt
+compile --no-deps locks/kserve.in -o locks/kserve.txt
 python=3.12 compile locks/onnx.in -o build/twite_build/onnx_requirements.txt
 for name in clients containers mlserver peers sam tflite-runtime vela; do
     compile "locks/$name.in" -o "locks/$name.txt"

@@ -16,15 +16,14 @@ renamed. Loading one reads data and never runs code. docs/bundle.md is the speci
 import io
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from twite.digest import hasher
 from twite.errors import BundleError, HashMismatch, VerificationFailed
 from twite.fields import from_table, to_table
 from twite.frames import Scene
@@ -41,9 +40,6 @@ from twite.tensors import Array, Tensors, TensorSpec
 
 MANIFEST = "bundle.json"
 FORMAT = "twite-bundle"
-
-SMALL_BYTES = 128 * 1024
-"""Up to here CPython's own SHA-256 is done before OpenSSL's, ten times faster, is loaded."""
 
 
 class Bundle(NamedTuple):
@@ -126,7 +122,8 @@ def write(
     """Write a bundle of contents (name to bytes) at target and return its manifest.
 
     `manifest.files` is computed here. A bundle at target is replaced when replace is true; a folder
-    that is no bundle never is. Until the last rename, target is as it was.
+    that is no bundle never is. Until the last rename, target is as it was; a power cut leaves the
+    old bundle or the new one.
     """
     for name in contents:
         _check_name(str(target), name)
@@ -139,7 +136,10 @@ def write(
         for name, content in {**contents, MANIFEST: text.encode()}.items():
             _write_file(folder / name, content)
         read_manifest(folder)
+        for place in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+            _sync(place)
         _swap(folder, target)
+        _sync(target.parent)
     return manifest
 
 
@@ -262,25 +262,15 @@ def _check_file(path: Path, name: str, entry: FileEntry) -> None:
 
 
 def _sha256(file: Path, size: int) -> str:
-    digest = _hasher(size)
+    digest = hasher(size)
     with file.open("rb", buffering=0) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return str(digest.hexdigest())
 
 
-def _hasher(size: int) -> Any:
-    """SHA-256 for so many bytes, the quicker of two, loading included."""
-    if size <= SMALL_BYTES:
-        try:
-            return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
-        except ImportError:
-            pass
-    return import_module("hashlib").sha256()
-
-
 def _entry(content: bytes) -> FileEntry:
-    digest = _hasher(len(content))
+    digest = hasher(len(content))
     digest.update(content)
     return FileEntry(digest.hexdigest(), len(content))
 
@@ -361,11 +351,37 @@ def _write_file(file: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
+def _sync(folder: Path) -> None:
+    """Let the names in a folder reach the disk, as fsync of a file does with its content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _swap(folder: Path, target: Path) -> None:
-    """Put folder at target; a bundle that stands there steps aside and is removed last."""
+    """Put folder at target; a bundle that stands there takes its place, in one step if it can."""
     if not target.exists():
         folder.rename(target)
-        return
+    elif not _exchange(folder, target):
+        _step_aside(folder, target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names at once, as renameat2(2) can on most file systems."""
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    here, exchange = -100, 2
+    done: int = rename(here, os.fsencode(one), here, os.fsencode(other), exchange)
+    return done == 0
+
+
+def _step_aside(folder: Path, target: Path) -> None:
     with _folder_beside(target) as aside:
         target.rename(aside / target.name)
         try:

@@ -159,6 +159,8 @@ class Pool:
                 job.work = None
                 self._pending -= 1
                 self.telemetry.load(self._pending, max(0, self._pending - len(self._threads)))
+            # An error that is raised here holds this frame, and the job's future the error.
+            del job
 
     def _expire(self, job: Job) -> None:
         """The deadline has passed: nobody waits any longer, whether it waits or is computed."""
@@ -224,7 +226,7 @@ class Pool:
             try:
                 decoded.append((job, work, work.decode()))
             except Exception as error:
-                outcomes.append((job, error))
+                outcomes.append((job, _bare(error)))
         outcomes += self._infer(model, decoded)
         self._service_s += 0.1 * ((perf_counter() - begin) / len(jobs) - self._service_s)
         return outcomes
@@ -247,7 +249,7 @@ class Pool:
         try:
             return work.answer(self._run(model, tensors))
         except Exception as error:
-            return error
+            return _bare(error)
 
     def _run(self, model: Model, tensors: Tensors) -> Tensors:
         begin = perf_counter()
@@ -285,7 +287,17 @@ def _answer(work: Work[Any], outputs: Tensors) -> object:
     try:
         return work.answer(outputs)
     except Exception as error:
-        return error
+        return _bare(error)
+
+
+def _bare(error: Exception) -> Exception:
+    """A refusal without the frames that raised it, which hold the request and what was parsed.
+
+    They would hold the refusal too, and all of it would wait for the garbage collector.
+    """
+    if isinstance(error, TwiteError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
 
 
 def _count(tensors: Tensors) -> int:

@@ -6,13 +6,21 @@ platforms set (`PORT`, `HOST`, `MODEL_PATH`, `LOG_LEVEL`, `NO_COLOR`).
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from twite.errors import UsageError
+from twite.processors import memory_bytes
 
 ENGINES = ("ai-edge-litert", "tflite-runtime")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("plain", "json")
+HELD_SHARE = 4
+"""Of the memory, the part that bodies get: they are copied while they are decoded."""
+JSON_NUMBER_BYTES = 512
+"""Memory for each number of JSON: parsed it takes 46 bytes, and several requests may be."""
+CONNECTION_BYTES = 128 * 1024
+"""Memory for each connection: its headers alone may take a quarter of it."""
 
 
 class Settings(NamedTuple):
@@ -66,8 +74,11 @@ class Settings(NamedTuple):
     on_lambda: bool = False
 
 
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read every setting; raises UsageError that names the variable and its value."""
+def read_settings(environment: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Settings:
+    """Read every setting; raises UsageError that names the variable and its value.
+
+    Where the control groups below root limit the memory, less is held than the defaults say.
+    """
     readings: dict[str, Any] = {
         "host": _text(environment, "HOST"),
         "model_path": _text(environment, "MODEL_PATH"),
@@ -84,7 +95,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         **{name: _whole(environment, name.upper(), *span) for name, span in _COUNTS.items()},
         **{name: _seconds(environment, name.upper()) for name in _TIMES_S},
     }
-    found = {name: value for name, value in readings.items() if value is not None}
+    found = _fitting(memory_bytes(root))
+    found |= {name: value for name, value in readings.items() if value is not None}
     color, tracing = not environment.get("NO_COLOR"), _tracing(environment)
     return Settings(**found, color=color, tracing=tracing)
 
@@ -104,6 +116,19 @@ def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} is {given[name]:g}; it must be {least} to {most}")
     return settings._replace(**given)
+
+
+def _fitting(memory: int | None) -> dict[str, Any]:
+    """What clients may take of so much memory, where that is less than the defaults."""
+    if memory is None:
+        return {}
+    shares = {
+        "max_held_bytes": memory // HELD_SHARE,
+        "max_json_numbers": memory // JSON_NUMBER_BYTES,
+        "max_connections": memory // CONNECTION_BYTES,
+    }
+    defaults = Settings._field_defaults
+    return {name: max(1, share) for name, share in shares.items() if share < defaults[name]}
 
 
 _COUNTS = {

@@ -1,8 +1,6 @@
 """A delegate that really fails, compiled here, and the bundle that it runs."""
 
 import gc
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,18 +28,6 @@ SOON_S = 90.0
 GENEROUS = Patience(probe_s=60.0, call_s=60.0, check_every=1, restarts=2, backoff_s=0.01)
 
 Start = Callable[..., Acceleration]
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("cannot run here: there is no C compiler; apt install gcc libc6-dev")
-    built = tmp_path_factory.mktemp("delegate") / "libdelegate.so"
-    source = Path(__file__).with_name("delegate.c")
-    command = [compiler, "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", built, source, "-lm"]
-    subprocess.run(command, check=True)
-    return built
 
 
 @pytest.fixture(scope="session")

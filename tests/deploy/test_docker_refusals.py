@@ -17,6 +17,7 @@ version) ;;
 "buildx version") echo "github.com/docker/buildx v0.21.0" ;;
 info*) echo "[[Backing Filesystem extfs]]" ;;
 esac"""
+GOOD = ONE_ARCHITECTURE.replace("Backing Filesystem extfs", "driver-type containerd.snapshotter")
 SILENT = "exit 1"
 
 
@@ -26,7 +27,7 @@ def program(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def start(folder: Path, docker: str) -> "subprocess.CompletedProcess[str]":
+def start(folder: Path, docker: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Start as a user who is not root, on a machine with this docker."""
     shutil.copytree(ROOT / "tools", folder / "tools")
     programs = folder / "bin"
@@ -35,7 +36,7 @@ def start(folder: Path, docker: str) -> "subprocess.CompletedProcess[str]":
     program(programs, "id", "echo 1000")
     return subprocess.run(
         [str(folder / "tools" / "docker.sh"), "start"],
-        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        env={"PATH": f"{programs}:{os.environ['PATH']}", **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -56,6 +57,15 @@ def test_a_docker_that_will_not_do_is_named(docker: str, words: str, tmp_path: P
     assert done.returncode == 1
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_without_an_emulator_images_build_and_the_missing_one_is_named(tmp_path: Path) -> None:
+    done = start(tmp_path, GOOD, BINFMT_MISC=str(tmp_path / "nowhere"))
+    assert done.returncode == 0
+    told = done.stderr.splitlines()
+    assert [line.split()[1] for line in told] == ["qemu-aarch64", "qemu-arm"], done.stderr
+    assert all("is not registered: images of that architecture build" in line for line in told)
+    assert all("install qemu-user-static 8 or newer" in line for line in told)
 
 
 @pytest.mark.parametrize(

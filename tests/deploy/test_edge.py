@@ -1,10 +1,11 @@
-"""What edge/ says to compose, systemd, Kubernetes and Prometheus is what they understand."""
+"""What edge/ says to compose, systemd and Kubernetes is what they understand."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,45 +93,46 @@ def check_pod(spec: dict[str, Any]) -> None:
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
 
 
-def test_kserve_finds_the_runtime_of_its_service() -> None:
-    made = run(tool("kubectl"), "kustomize", str(EDGE / "kubernetes" / "kserve"))
-    assert made.returncode == 0, made.stderr
-    found = {document["kind"]: document for document in yaml.safe_load_all(made.stdout)}
-    runtime, service = found["ServingRuntime"], found["InferenceService"]
-    model = service["spec"]["predictor"]["model"]
-    assert model["runtime"] == runtime["metadata"]["name"]
-    formats = [each["name"] for each in runtime["spec"]["supportedModelFormats"]]
-    assert model["modelFormat"]["name"] in formats
-    assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
-    # KServe looks for a container of this name.
-    assert [each["name"] for each in runtime["spec"]["containers"]] == ["kserve-container"]
-
-
-def test_the_dashboard_asks_for_metrics_of_twite() -> None:
-    dashboard = json.loads((EDGE / "monitoring" / "dashboard.json").read_text())
-    texts = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    asked = {name for text in texts for name in re.findall(r"\b((?:twite|process)_\w+)", text)}
-    code = "".join(path.read_text() for path in (ROOT / "runtime" / "twite").rglob("*.py"))
-    unknown = {name for name in asked if re.sub("_bucket$", "", name) not in code}
-    assert unknown == set()
-    source = yaml.safe_load((EDGE / "monitoring" / "grafana-datasource.yaml").read_text())
-    (uid,) = [each["uid"] for each in source["datasources"]]
-    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {uid}
-
-
-def test_install_makes_a_service_and_exchanges_its_model(tmp_path: Path, bundles: Path) -> None:
-    # The environment is there: making one is pip's work, not the script's.
-    twite = tmp_path / "opt/twite/venv/bin/twite"
+def installed(root: Path) -> Path:
+    """/opt/twite below root with an environment: making one is pip's work, not the script's."""
+    twite = root / "opt/twite/venv/bin/twite"
     twite.parent.mkdir(parents=True)
     twite.write_text("#!/bin/sh\n")
     twite.chmod(0o755)
-    for name in ("iris", "digits"):
+    return root / "opt/twite"
+
+
+def test_install_makes_a_service_and_exchanges_its_model(tmp_path: Path, bundles: Path) -> None:
+    place = installed(tmp_path)
+    # The second time it is the same bundle, in another folder: the old one may be damaged.
+    for name in ("iris", "digits", "digits"):
         done = run(str(EDGE / "install.sh"), str(bundles / name), ROOT=str(tmp_path))
         assert done.returncode == 0, done.stderr
-        manifest = json.loads((tmp_path / "opt/twite/model/bundle.json").read_text())
+        manifest = json.loads((place / "model/bundle.json").read_text())
         assert manifest["name"] == name
-    assert len(list((tmp_path / "opt/twite").glob("bundle-*"))) == 1
+    assert len(list(place.glob("bundle-*"))) == 1
     assert (tmp_path / "etc/systemd/system/twite.service").exists()
     refused = run(str(EDGE / "install.sh"), str(tmp_path), ROOT=str(tmp_path))
     assert refused.returncode == 1
     assert "is no bundle" in refused.stderr
+
+
+def test_a_bundle_that_does_not_fit_leaves_the_installed_one(
+    tmp_path: Path, bundles: Path, on_a_full_disk: tuple[Path, Callable[..., list[str]]]
+) -> None:
+    _, wrap = on_a_full_disk
+    place = installed(tmp_path / "before")
+    install, before = str(EDGE / "install.sh"), {"ROOT": str(tmp_path / "before")}
+    assert run(install, str(bundles / "iris"), **before).returncode == 0
+    names = {path.name for path in place.iterdir()}
+    # Room for some of the files.
+    script = 'ROOT=$PWD "$1" "$2"; echo "exit $?"; ls -A opt/twite; cat opt/twite/model/bundle.json'
+    command = wrap("bash", "-c", script, "swap", install, str(bundles / "digits"), free_kib=24)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    code, *found = done.stdout.partition("{")[0].splitlines()
+    assert code == "exit 1", done.stdout
+    assert set(found) == names
+    assert json.loads("{" + done.stdout.partition("{")[2])["name"] == "iris"
+    assert done.stderr.count("\n") == 1
+    assert "digits was not installed, what was there stays: cp: error" in done.stderr
+    assert "No space left on device" in done.stderr

@@ -34,7 +34,10 @@ def test_a_report_says_what_ran_where_and_how_fast(tmp_path: Path) -> None:
     assert report["engine"].startswith("ai-edge-litert ")
     assert report["xnnpack"] is True
     assert {"board", "architecture", "processors"} <= set(report["machine"])
-    assert set(report["before"]) == set(report["after"])
+    assert report["threads"] >= 1
+    assert report["accelerator"] is None
+    sensors = {"temperature_c", "throttled_events", "frequency", "held_back"}
+    assert set(report["before"]) == set(report["after"]) == sensors
     file = tmp_path / "a.json"
     file.write_text(done.stdout)
     compared = twite("bench", "--compare", str(file), str(file))
@@ -43,7 +46,10 @@ def test_a_report_says_what_ran_where_and_how_fast(tmp_path: Path) -> None:
 
 def test_a_person_gets_a_histogram() -> None:
     done = twite("bench", str(DIGITS), "--seconds", "0.2")
+    for word in ("min", "p50", "p90", "p95", "p99", "max", "threads", "accelerator none"):
+        assert word in done.stdout
     assert "latency ms" in done.stdout
+    assert "heat before" in done.stdout
     assert "█" in done.stdout
     assert "heat after" in done.stdout
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,38 @@ def test_loads_what_was_written(digits: Path) -> None:
     assert loaded.labels == tuple("0123456789")
     assert loaded.model_path.read_bytes()[4:8] == b"TFL3"
     assert loaded.golden_inputs()["image"].dtype == np.uint8
+
+
+def test_a_bundle_is_there_at_every_moment_of_its_exchange(digits: Path, bundles: Path) -> None:
+    iris = (bundle.read_manifest(bundles / "iris"), contents_of(bundles / "iris"))
+    own = (bundle.read_manifest(digits), contents_of(digits))
+    over, missing = threading.Event(), []
+
+    def look() -> None:
+        while not over.is_set():
+            if not (digits / "bundle.json").exists():
+                missing.append(True)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for manifest, contents in [iris, own] * 10:
+        bundle.write(digits, manifest, contents, replace=True)
+    over.set()
+    looking.join()
+    assert missing == []
+    assert bundle.load(digits).manifest.name == "digits"
+    assert [path.name for path in digits.parent.iterdir()] == ["digits"]
+
+
+def test_where_folders_cannot_change_places_the_old_one_steps_aside(
+    digits: Path, bundles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a file system without RENAME_EXCHANGE.
+    monkeypatch.setattr(bundle, "_exchange", lambda one, other: False)
+    found = bundle.read_manifest(bundles / "iris")
+    bundle.write(digits, found, contents_of(bundles / "iris"), replace=True)
+    assert bundle.load(digits).manifest.name == "iris"
+    assert [path.name for path in digits.parent.iterdir()] == ["digits"]
 
 
 def test_writes_the_same_bytes_again(digits: Path, tmp_path: Path) -> None:

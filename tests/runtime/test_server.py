@@ -1,6 +1,8 @@
 """The server over real sockets; tests/runtime/conftest.py starts it."""
 
 import io
+import json
+import re
 import signal
 import socket
 import time
@@ -151,3 +153,26 @@ def test_a_request_in_flight_is_answered_after_sigterm(iris: Any) -> None:
         answer = client.recv(4096)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert iris.process.wait(60) == 0
+
+
+def test_refused_requests_hold_no_memory(serve_iris: Any) -> None:
+    body = json.dumps({"features": [0.5] * 250_000}).encode()
+    with serve_iris() as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        headers = {"content-type": "application/json"}
+
+        def memory_mb() -> float:
+            text = client.get("/metrics").text
+            found = re.search(r"^process_resident_memory_bytes (\d+)", text, re.M)
+            assert found
+            return int(found[1]) / 1e6
+
+        def refuse(times: int) -> None:
+            for _ in range(times):
+                answer = client.post("/predict", content=body, headers=headers)
+                assert answer.status_code == 400, answer.text
+
+        refuse(5)
+        before_mb = memory_mb()
+        refuse(40)
+        # Parsed, each takes 12 MB, and no garbage collection is due.
+        assert memory_mb() - before_mb < 100

@@ -1,11 +1,27 @@
+from pathlib import Path
+
 import pytest
 
 from twite.errors import UsageError
 from twite.settings import Settings, read_engine, read_settings
 
 
-def test_defaults_without_an_environment() -> None:
-    assert read_settings({}) == Settings()
+def test_defaults_without_an_environment(tmp_path: Path) -> None:
+    assert read_settings({}, tmp_path) == Settings()
+
+
+def test_a_memory_limit_bounds_what_is_held(tmp_path: Path) -> None:
+    for name, text in (("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "134217728\n")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    settings = read_settings({}, tmp_path)
+    assert settings.max_held_bytes == 1 << 25
+    assert settings.max_json_numbers == 1 << 18
+    assert settings.max_connections == 1 << 10
+    # Who names a number gets it.
+    assert read_settings({"TWITE_MAX_HELD_BYTES": "99"}, tmp_path).max_held_bytes == 99
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text(f"{1 << 40}\n")
+    assert read_settings({}, tmp_path) == Settings()
 
 
 def test_reads_the_conventional_names() -> None:

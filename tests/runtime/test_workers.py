@@ -1,9 +1,11 @@
 """`--workers`: several processes on one port, watched by a parent."""
 
+import asyncio
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
+
+from twite.server.stopping import Stop
+from twite.server.workers import Worker
+from twite.telemetry import Ledger
 
 ROW = {"features": [[5.1, 3.5, 0.2]]}
 PATIENCE_S = 60.0
@@ -67,6 +74,46 @@ def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -
         assert "Traceback" not in server.log
 
 
+def test_metrics_are_the_sums_of_all_workers(serve_iris: Any) -> None:
+    with serve_iris("--workers", "2") as server:
+        ready(server, 2)
+        asked, workers = 0, set[str]()
+
+        def is_answered_by_both() -> bool:
+            nonlocal asked
+            answer = httpx.post(server.url + "/predict", json=ROW, timeout=60)
+            asked += answer.status_code == 200
+            # What a worker's request ids begin with is its own.
+            workers.add(answer.headers["x-request-id"].partition("-")[0])
+            return len(workers) == 2 and asked >= 20
+
+        await_until(is_answered_by_both, server)
+        httpx.post(server.url + "/predict", json={"features": "seven"}, timeout=60)
+        scrapes = set[str]()
+
+        def is_told_by_both() -> bool:
+            answer = httpx.get(server.url + "/metrics", timeout=60)
+            scrapes.add(answer.headers["x-request-id"].partition("-")[0])
+            check_sums(answer.text, asked)
+            return scrapes == workers
+
+        await_until(is_told_by_both, server)
+
+
+def check_sums(text: str, asked: int) -> None:
+    def value(pattern: str) -> float:
+        (found,) = re.findall(rf"^twite_{pattern} (\S+)$", text, re.MULTILINE)
+        return float(found)
+
+    assert value('inference_requests_total{[^}]*code="200"}') == asked
+    assert value('inference_requests_total{[^}]*code="400"}') == 1
+    assert value('inference_duration_seconds_bucket{[^}]*le="[+]Inf"}') == asked
+    assert value("inference_duration_seconds_count{[^}]*}") == asked
+    assert value("inference_duration_seconds_sum{[^}]*}") > 0
+    assert value("batch_samples_sum{[^}]*}") == asked
+    assert value("inflight_requests{[^}]*}") == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_counts_once(serve_iris: Any, number: int) -> None:
     with serve_iris("--workers", "2") as server:
@@ -95,6 +142,25 @@ def test_workers_do_not_outlive_their_parent(serve_iris: Any) -> None:
         server.process.kill()
         server.process.wait()
         await_until(lambda: not any(is_running(pid) for pid in workers), server)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_worker_stops_whether_or_not_its_parent_read_the_last_word(is_read: bool) -> None:
+    ours, theirs = socket.socketpair()
+    worker = Worker(0, Ledger(1), theirs)
+
+    async def live() -> float:
+        stop = Stop(lambda: None)
+        worker.obey(stop, 5.0)
+        worker.report_ready()
+        if is_read:
+            assert ours.recv(1)
+        ours.close()
+        worker.report_ready()
+        return await asyncio.wait_for(stop.wait(), PATIENCE_S)
+
+    with theirs, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(live()) == 0.0
 
 
 def is_running(pid: int) -> bool:

@@ -82,7 +82,8 @@ class WebGpu:
             from ai_edge_litert.hardware_accelerator import HardwareAccelerator
             from ai_edge_litert.options import GpuOptions, Options
         except ImportError as error:
-            raise AcceleratorError("WebGPU needs the engine ai-edge-litert") from error
+            reason = f"WebGPU needs ai-edge-litert whole, as it is in edge-gpu: {error}"
+            raise AcceleratorError(reason) from error
         told("prepare")
         precise = plan["options"].get("precision") == "fp32"
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 from time import time
 from typing import Any
@@ -66,14 +67,17 @@ class Cache:
         if self._folder is None or verdict.kind not in KEPT:
             return
         file = self.file(bundle, candidate)
+        aside = file.with_suffix(f".{os.getpid()}")
         table = {"about": self._about(bundle, candidate), "at": time()}
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            aside = file.with_suffix(f".{os.getpid()}")
             aside.write_text(json.dumps(table | {"verdict": verdict._asdict()}, indent=1))
             aside.replace(file)
         except OSError as error:
-            log.debug("%s cannot be written: %s", file, error.strerror)
+            form = "%s cannot be written (%s): the next start probes again"
+            log.info(form, file, error.strerror)
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
     def forget(self, bundle: Bundle, candidate: Candidate) -> None:
         if self._folder is None:

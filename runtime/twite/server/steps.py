@@ -9,8 +9,14 @@ from twite.server.exchange import Answer
 
 
 async def resume(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Answer:
-    """Go on, as a task, with a coroutine whose first step gave what it waits for."""
-    return await _rest_of(started, waits_for)
+    """Go on, as a task, with a coroutine whose first step gave what it waits for.
+
+    No frame here holds that any longer than it is waited for: an error that it brings holds the
+    frames, and would wait with the request for the garbage collector.
+    """
+    rest = _rest_of(started, waits_for)
+    del waits_for
+    return await rest
 
 
 @coroutine
@@ -20,6 +26,7 @@ def _rest_of(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Generator[
             yield waits_for
             break
         except (Exception, asyncio.CancelledError) as error:
+            waits_for = None
             try:
                 waits_for = started.throw(error)
             except StopIteration as done:

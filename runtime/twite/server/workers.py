@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+from contextlib import suppress
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -50,7 +51,11 @@ class Worker:
         loop = asyncio.get_running_loop()
 
         def read() -> None:
-            order = self._parent.recv(1)
+            try:
+                order = self._parent.recv(1)
+            except OSError:
+                # It died without reading what this worker sent: a reset comes before the end.
+                order = b""
             if not order:
                 loop.remove_reader(self._parent)
             reason = f"worker {self.number}" if order else "the parent process is gone"
@@ -59,7 +64,9 @@ class Worker:
         loop.add_reader(self._parent, read)
 
     def report_ready(self) -> None:
-        self._parent.send(READY)
+        # A parent that is gone is read of, not written to.
+        with suppress(OSError):
+            self._parent.send(READY)
 
 
 class Child:

@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from containers import BUNDLE, ROOT, TARGETS, Docker, Images, answers, bake, wait_for
+from containers import BUNDLE, HARDENED, ROOT, TARGETS, Docker, Images, bake, listens, wait_for
+from dialects import answers
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def registry(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             [binary, "serve", str(folder / "registry.json")], stdout=log, stderr=log
         )
     try:
-        wait_for(lambda: answers(address), "the registry")
+        wait_for(lambda: listens(address), "the registry")
         yield address
     finally:
         process.terminate()
@@ -77,3 +78,10 @@ def images(docker: Docker, registry: str) -> Iterator[Images]:
     docker("push", "--quiet", made.edge)
     yield made
     docker.call("rmi", "--force", *made)
+
+
+@pytest.fixture(scope="session")
+def native(docker: Docker, images: Images) -> dict[str, object]:
+    """The answers of the amd64 container."""
+    with docker.running(images.edge, "--platform", "linux/amd64", *HARDENED) as container:
+        return answers(container.wait_until_ready())

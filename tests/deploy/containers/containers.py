@@ -121,18 +121,19 @@ class Images(NamedTuple):
     sam: str
 
 
-def answers(address: str) -> bool:
+def listens(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
 
 
 def bake(
-    docker: Docker, prefix: str, bundle: Path, *arguments: str
+    docker: Docker, prefix: str, bundle: Path, *arguments: str, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
+    variables = {"REGISTRY": prefix, "BUNDLE": str(bundle), "REVISION": "", **variables}
     done = subprocess.run(
         [str(ROOT / "tools" / "images.sh"), *arguments],
-        env={**docker.environment, "REGISTRY": prefix, "BUNDLE": str(bundle), "REVISION": ""},
+        env={**docker.environment, **variables},
         capture_output=True,
         text=True,
         timeout=1200,

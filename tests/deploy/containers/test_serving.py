@@ -2,63 +2,16 @@
 
 import http.client
 import json
-import math
 import os
 import signal
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
-from containers import BUNDLE, HARDENED, ROOT, Container, Docker, Images, wait_for
+from containers import HARDENED, Docker, Images, wait_for
+from dialects import PLAIN, agree, answers
 
-PNG = (ROOT / "examples" / "digits" / "seven.png").read_bytes()
-GOLDEN = np.load(BUNDLE / "golden" / "in.image.npy")
-PLAIN = {
-    "json": (json.dumps({"features": GOLDEN[0].tolist()}).encode(), "application/json"),
-    "png": (PNG, "image/png"),
-}
-SHAPE = list(GOLDEN[:1].shape)
-OIP = {"name": "image", "shape": SHAPE, "datatype": "UINT8", "data": GOLDEN[0].ravel().tolist()}
-NAMED = {
-    "/v2/models/digits/infer": {"inputs": [OIP]},
-    "/v1/models/digits:predict": {"instances": GOLDEN[:1].tolist()},
-}
-"""The dialects that name the model."""
 EMULATED = [("linux/arm64", "cortex-a72"), ("linux/arm64", "cortex-a53")]
-
-
-def answers(container: Container) -> dict[str, object]:
-    """What every dialect answers."""
-    found: dict[str, object] = {}
-    for name, (body, kind) in PLAIN.items():
-        status, answer = container.ask("POST", "/predict", body, kind)
-        assert status == 200, answer
-        found[name] = json.loads(answer)
-    for path, body in NAMED.items():
-        status, answer = container.ask("POST", path, json.dumps(body).encode())
-        assert status == 200, answer
-        found[path] = json.loads(answer)
-    return found
-
-
-def agree(one: object, other: object) -> bool:
-    """Whether two documents are equal but for small differences of their numbers."""
-    if isinstance(one, float) and isinstance(other, float | int):
-        return math.isclose(one, other, abs_tol=0.02)
-    if isinstance(one, dict) and isinstance(other, dict):
-        kept = set(one) - {"id"}
-        return kept == set(other) - {"id"} and all(agree(one[key], other[key]) for key in kept)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(agree, one, other))
-    return one == other
-
-
-@pytest.fixture(scope="module")
-def native(docker: Docker, images: Images) -> dict[str, object]:
-    """The answers of the amd64 container."""
-    with docker.running(images.edge, "--platform", "linux/amd64", *HARDENED) as container:
-        return answers(container.wait_until_ready())
 
 
 @pytest.mark.parametrize(("platform", "cpu"), EMULATED)
