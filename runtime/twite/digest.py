@@ -1,4 +1,4 @@
-"""SHA-256, of CPython's own code for what is small: OpenSSL takes longer to load than that takes."""
+"""SHA-256 by CPython for what is small: OpenSSL takes longer to load than that takes."""
 
 import sys
 from importlib import import_module
