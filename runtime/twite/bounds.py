@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from twite.errors import BodyTooLarge, RequestError
+from twite.json_text import count_up_to
 
 _strings = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPENING = bytes.maketrans(b"{}", b"[]")
@@ -28,7 +29,7 @@ class Bounds(NamedTuple):
                 f"the JSON has more than {self.json_numbers} entries (TWITE_MAX_JSON_NUMBERS)"
             )
         most = self.json_depth
-        is_flat = _count(body, b"[", most) + _count(body, b"{", most) <= most
+        is_flat = count_up_to(body, b"[", most) + count_up_to(body, b"{", most) <= most
         if not is_flat and self._is_deep(body) and self._is_deep(_strings.sub(b"", body)):
             raise RequestError(
                 f"the body is JSON nested too deep to be a tensor: {self.json_depth} levels are "
@@ -50,16 +51,6 @@ class Bounds(NamedTuple):
             raise BodyTooLarge(
                 f"{samples} samples came; one request may have {self.batch} (TWITE_MAX_BATCH)"
             )
-
-
-def _count(body: bytes, byte: bytes, most: int) -> int:
-    """How often byte is in body, or one more than most; a search for the next beats a count."""
-    place = -1
-    for found in range(most + 1):
-        place = body.find(byte, place + 1)
-        if place < 0:
-            return found
-    return most + 1
 
 
 DEFAULT_BOUNDS = Bounds()

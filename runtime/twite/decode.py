@@ -24,6 +24,7 @@ from twite.errors import RequestError, ShapeMismatch, UnsupportedMedia
 from twite.fast_json import orjson
 from twite.fields import spell, suggestion
 from twite.frames import Frame
+from twite.json_text import holds_booleans
 from twite.manifest import (
     FeaturePreprocessing,
     ImagePreprocessing,
@@ -167,8 +168,8 @@ def _from_json(body: bytes, wanted: RequestFormat) -> Decoded:
     table = _parse(body)
     if row := _one_row(table, wanted):
         return row
-    is_numeric = b"true" not in body and b"false" not in body
-    return _from_table(table, wanted, body.count(b'"') if is_numeric else None)
+    quotes = None if holds_booleans(body) else body.count(b'"')
+    return _from_table(table, wanted, quotes)
 
 
 def _from_table(table: object, wanted: RequestFormat, quotes: int | None) -> Decoded:

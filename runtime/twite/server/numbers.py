@@ -17,8 +17,6 @@ from twite.tensors import Array, spell_shape
 
 Shape = tuple[int, ...]
 
-FEW = 64
-
 
 def shape_of(value: object) -> Shape:
     """The lengths along the first entries, which is the shape where the nesting is regular."""
@@ -53,23 +51,6 @@ def read_numbers(
     except OverflowError:
         message = f"{where} holds a whole number that no {dtype} can hold"
         raise RequestError(message) from None
-
-
-def holds_booleans(text: bytes) -> bool:
-    """Whether true or false stand anywhere in JSON."""
-    return _holds(text, b"true", b"u") or _holds(text, b"false", b"l")
-
-
-def _holds(text: bytes, word: bytes, letter: bytes) -> bool:
-    """Whether word is in text: numbers have no letters, and one is found faster than a word."""
-    offset, place = word.index(letter), -1
-    for _ in range(FEW):
-        place = text.find(letter, place + 1)
-        if place < 0:
-            return False
-        if text.startswith(word, max(0, place - offset)):
-            return True
-    return word in text
 
 
 def flatten(value: object, shape: Shape, where: str) -> list[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from twite.arrays import name_json
 from twite.errors import RequestError
 from twite.fields import suggestion
+from twite.json_text import holds_booleans
 from twite.manifest import ClassPostprocessing
 from twite.model import Model
 from twite.pool import Work
@@ -16,7 +17,6 @@ from twite.repository import Served
 from twite.server.documents import dump, parse_object
 from twite.server.exchange import Answer, Request
 from twite.server.intake import check_batches, decoding_bytes
-from twite.server.numbers import holds_booleans
 from twite.server.oip_tensors import (
     Shape,
     check_datatype,

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from twite.arrays import name_json
 from twite.errors import NotFound, RequestError
 from twite.fields import suggestion
+from twite.json_text import holds_booleans
 from twite.model import Model
 from twite.pool import Work
 from twite.quantized import dequantize
@@ -23,7 +24,7 @@ from twite.server.intake import (
     takes_bytes,
     text_of,
 )
-from twite.server.numbers import holds_booleans, read_numbers, shape_of
+from twite.server.numbers import read_numbers, shape_of
 from twite.server.signatures import check, in_json
 from twite.signatures import DEFAULT, names
 from twite.tensors import Array, DType, Tensors, TensorSpec
