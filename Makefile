@@ -10,7 +10,7 @@ BUILDER := $(shell find build/twite_build runtime/twite -name '*.py')
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help env run accelerators test test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback lambda-image lambda-run lambda-sam edge-images edge-install locks clean
+.PHONY: help env run accelerators test test-long test-runtime lint format bench peers examples fixtures lambda-local lambda-zip lambda-deploy lambda-rollback lambda-image lambda-run lambda-sam edge-images edge-install locks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 26
@@ -25,6 +25,7 @@ accelerators: ## make what their tests use: the second engine, Arm's compiler ve
 test: lint $(EXAMPLES) $(FUNCTION) accelerators $(patsubst %,.venvs/%/.made,clients containers kserve onnx) ## run every test that this machine can run and name the others
 	$(BIN)/python tools/runtime_environments.py
 	$(BIN)/python -m pytest
+test-long: .venv/.made .venvs/containers/.made ; $(BIN)/python -m pytest tests/deploy/containers/long ## compile numpy for the slim images and test them, in some minutes
 
 test-runtime: .venv/.made ## run the runtime's tests alone, without the build step, on every CPython here
 	$(BIN)/python tools/runtime_environments.py

@@ -75,7 +75,7 @@ start_private() {
         ip link add "$BRIDGE" type bridge && ip address add "10.214.$((NUMBER % 250)).1/24" dev "$BRIDGE" && ip link set "$BRIDGE" up
     fi
     mkdir -p "$RUN_DIR"
-    echo "{$features, $network, \"builder\": {\"gc\": {\"enabled\": true, \"defaultKeepStorage\": \"3GB\"}}}" > "$HOME_DIR/daemon.json"
+    echo "{$features, $network, \"builder\": {\"gc\": {\"enabled\": true, \"defaultKeepStorage\": \"12GB\"}}}" > "$HOME_DIR/daemon.json"
     PATH=$(private_path) setsid dockerd --config-file "$HOME_DIR/daemon.json" --data-root "$HOME_DIR/data" \
         --exec-root "$RUN_DIR" --pidfile "$HOME_DIR/docker.pid" --host "unix://$RUN_DIR/docker.sock" \
         > "$HOME_DIR/log" 2>&1 < /dev/null &

@@ -40,7 +40,7 @@ def test_a_slim_image_stays_below_its_ceiling(
 def test_every_module_of_a_slim_image_imports(
     architecture: str, slim: dict[str, str], docker: Docker
 ) -> None:
-    script = Path(__file__).with_name("import_everything.py")
+    script = Path(__file__).parents[1] / "import_everything.py"
     platform = ("--platform", f"linux/{architecture}", "-e", "QEMU_CPU=cortex-a72")
     options = ("-v", f"{script}:/import.py:ro", "--entrypoint", "/usr/bin/python3.11")
     assert docker.once(slim[architecture], "-B", "/import.py", options=(*platform, *options)) == ""
