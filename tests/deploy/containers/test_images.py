@@ -56,13 +56,22 @@ def test_an_image_stays_below_its_ceiling(
     assert packed <= most_packed
 
 
-@pytest.mark.parametrize("which", ["edge", "armv7", "lambda_amd64"])
-def test_every_module_imports(which: str, images: Images, docker: Docker) -> None:
+@pytest.mark.parametrize(
+    ("which", "platform"),
+    [
+        ("edge", "linux/amd64"),
+        ("edge", "linux/arm64"),
+        ("armv7", "linux/arm/v7"),
+        ("lambda_amd64", "linux/amd64"),
+        ("lambda_arm64", "linux/arm64"),
+    ],
+)
+def test_every_module_imports(which: str, platform: str, images: Images, docker: Docker) -> None:
     script = Path(__file__).with_name("import_everything.py")
     options = ("-v", f"{script}:/import.py:ro", "--entrypoint", "/usr/bin/python3.11")
-    platform = ("--platform", "linux/arm/v7" if which == "armv7" else "linux/amd64")
-    image = getattr(images, which)
-    assert docker.once(image, "-B", "/import.py", options=(*platform, *options)) == ""
+    options += ("--platform", platform)
+    options += ("-e", "QEMU_CPU=cortex-a72") if platform == "linux/arm64" else ()
+    assert docker.once(getattr(images, which), "-B", "/import.py", options=options) == ""
 
 
 def exported(docker: Docker, image: str, platform: str, folder: Path) -> Path:
@@ -83,6 +92,7 @@ def exported(docker: Docker, image: str, platform: str, folder: Path) -> Path:
         ("edge", "edge", "linux/arm64"),
         ("armv7", "edge-arm", "linux/arm/v7"),
         ("lambda_amd64", "lambda", "linux/amd64"),
+        ("lambda_arm64", "lambda", "linux/arm64"),
     ],
 )
 def test_the_list_of_contents_is_the_lock(
