@@ -39,6 +39,12 @@ class Server:
     def log(self) -> str:
         return self.log_file.read_text()
 
+    def await_until(self, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not happened():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -22,13 +22,6 @@ MOST_S = 600.0
 """More than anything here can have taken; a jump is half a million times as long."""
 
 
-def await_until(happened: Callable[[], bool], server: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, server.log
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def wrong_by(
     compile_library: Callable[[Path], Path], tmp_path: Path
@@ -87,7 +80,7 @@ def test_answers_go_on_while_the_wall_clock_jumps(
     with serve_iris(*options, **variables) as server:
         head = f"GET /livez HTTP/1.1\r\nhost: x:{server.port}\r\n".encode()
         if way == "accelerator":
-            await_until(lambda: accelerator(server)["state"] == "running", server)
+            server.await_until(lambda: accelerator(server)["state"] == "running")
         address = ("127.0.0.1", server.port)
         with asking(server) as results, socket.create_connection(address) as slow:
             slow.settimeout(PATIENCE_S)
@@ -95,8 +88,8 @@ def test_answers_go_on_while_the_wall_clock_jumps(
             for jump_s in (TEN_YEARS_S, -TEN_YEARS_S, 2 * TEN_YEARS_S):
                 offset.write_text(str(jump_s))
                 enough = len(results) + 40
-                await_until(lambda enough=enough: len(results) >= enough, server)
-                await_until(lambda jump_s=jump_s: is_dated(server, jump_s), server)
+                server.await_until(lambda enough=enough: len(results) >= enough)
+                server.await_until(lambda jump_s=jump_s: is_dated(server, jump_s))
             # Half a request waited through it all.
             slow.sendall(b"\r\n")
             assert slow.recv(100).startswith(b"HTTP/1.1 200")

@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +23,6 @@ ROW = {"features": [[5.1, 3.5, 0.2]]}
 PATIENCE_S = 60.0
 
 
-def await_until(happened: Callable[[], bool], server: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, server.log
-        time.sleep(0.02)
-
-
 def workers_of(server: Any) -> list[int]:
     """The process ids of the children."""
     listed = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
@@ -39,7 +30,7 @@ def workers_of(server: Any) -> list[int]:
 
 
 def ready(server: Any, count: int) -> None:
-    await_until(lambda: server.log.count("serving iris") >= count, server)
+    server.await_until(lambda: server.log.count("serving iris") >= count)
 
 
 def exists(pid: int) -> bool:
@@ -87,7 +78,7 @@ def test_metrics_are_the_sums_of_all_workers(serve_iris: Any) -> None:
             workers.add(answer.headers["x-request-id"].partition("-")[0])
             return len(workers) == 2 and asked >= 20
 
-        await_until(is_answered_by_both, server)
+        server.await_until(is_answered_by_both)
         httpx.post(server.url + "/predict", json={"features": "seven"}, timeout=60)
         scrapes = set[str]()
 
@@ -97,7 +88,7 @@ def test_metrics_are_the_sums_of_all_workers(serve_iris: Any) -> None:
             check_sums(answer.text, asked)
             return scrapes == workers
 
-        await_until(is_told_by_both, server)
+        server.await_until(is_told_by_both)
 
 
 def check_sums(text: str, asked: int) -> None:
@@ -129,10 +120,10 @@ def test_a_second_signal_ends_the_workers_too(serve_iris: Any) -> None:
         ready(server, 2)
         workers = workers_of(server)
         server.process.send_signal(signal.SIGTERM)
-        await_until(lambda: "SIGTERM: stopping 2 workers" in server.log, server)
+        server.await_until(lambda: "SIGTERM: stopping 2 workers" in server.log)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE_S) == -signal.SIGTERM
-        await_until(lambda: not any(exists(pid) for pid in workers), server)
+        server.await_until(lambda: not any(exists(pid) for pid in workers))
 
 
 def test_workers_do_not_outlive_their_parent(serve_iris: Any) -> None:
@@ -141,7 +132,7 @@ def test_workers_do_not_outlive_their_parent(serve_iris: Any) -> None:
         workers = workers_of(server)
         server.process.kill()
         server.process.wait()
-        await_until(lambda: not any(is_running(pid) for pid in workers), server)
+        server.await_until(lambda: not any(is_running(pid) for pid in workers))
 
 
 @pytest.mark.parametrize("is_read", [True, False])
