@@ -50,8 +50,9 @@ class TensorSpec(NamedTuple):
     def check(self, array: Array) -> None:
         """Raise ShapeMismatch unless array has this dtype and shape; any batch size is fine."""
         wanted = (-1, *self.shape[1:]) if self.is_batched else self.shape
-        fits = array.ndim == len(wanted) and all(
-            want in (-1, got) for want, got in zip(wanted, array.shape, strict=True)
+        fits = array.shape == self.shape or (
+            array.ndim == len(wanted)
+            and all(want in (-1, got) for want, got in zip(wanted, array.shape, strict=True))
         )
         if not fits or array.dtype != np.dtype(self.dtype):
             came = f"{spell_shape(array.shape)} {array.dtype}"

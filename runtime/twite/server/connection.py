@@ -33,8 +33,10 @@ UNSENT_BYTES = 64 * 1024
 CLOSE = b"connection: close\r\n"
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Reads, answers and ends. The server looks at `deadline` now and then and calls expire.
+
+    A long body is read to where it stays; all else goes through one buffer of the server.
 
     What was read waits for the server's next round (advance), and what was answered for its end
     (flush): reading all, computing all and sending all is faster than going from one to the other.
@@ -85,27 +87,46 @@ class Connection(asyncio.Protocol):
         self.flush()
         self._end(CLOSING, self._server.limits.send_s)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Where the next bytes of the socket go; buffer_updated follows at once."""
+        room = self._reader.room
+        return room if room and not self._rest else self._server.buffer
+
+    def buffer_updated(self, size: int) -> None:
         if self.state >= LINGERING or self._refusal or self._is_last:
             return
         if self._rest:
-            self._rest += data
-            return
-        self._consume(data)
+            self._rest += self._server.buffer[:size]
+        elif self._reader.room:
+            self._read_on(size)
+        else:
+            self._consume(bytes(self._server.buffer[:size]))
+            self._schedule()
+
+    def _read_on(self, size: int) -> None:
+        """So many bytes of a long body have come."""
+        reader = self._reader
+        try:
+            reader.took(size)
+        except TwiteError as refusal:
+            self._refusal = refusal
+        if reader.messages or self._refusal:
+            self._server.wake(self)
         self._schedule()
 
     def _consume(self, data: bytes) -> None:
         """Parse data up to the piece in which a request ends; keep what comes after it."""
         reader = self._reader
+        rest: bytes | memoryview = data if len(data) <= PIECE_BYTES else memoryview(data)
         try:
-            while len(data) > PIECE_BYTES and not (reader.left or reader.messages):
-                reader.feed(data[:PIECE_BYTES])
-                data = data[PIECE_BYTES:]
-            if reader.messages and data:
-                self._rest = data
+            while len(rest) > PIECE_BYTES and not (reader.left or reader.messages):
+                reader.feed(rest[:PIECE_BYTES])
+                rest = rest[PIECE_BYTES:]
+            if reader.messages and rest:
+                self._rest = bytes(rest)
                 self._transport.pause_reading()
             else:
-                reader.feed(data)
+                reader.feed(rest)
         except TwiteError as refusal:
             self._refusal = refusal
         if reader.messages or self._refusal or reader.owes_continue:

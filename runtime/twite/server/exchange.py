@@ -10,28 +10,43 @@ class Request:
     """A whole request; the carrier has read the body and held it to the limit.
 
     path is decoded, query is not; headers have lower-case names. peer is the client's address.
-    id and trace, a `traceparent` or nothing, are set by server/identity.py.
+    id and trace, a `traceparent` or nothing, are set by server/identity.py. A long body comes as a
+    memoryview: body copies it, once, and view does not.
     """
 
-    __slots__ = ("body", "headers", "id", "method", "path", "peer", "query", "trace")
+    __slots__ = ("_content", "headers", "id", "method", "path", "peer", "query", "trace")
 
     def __init__(
         self,
         method: str,
         path: str,
         headers: dict[str, str],
-        body: bytes = b"",
+        body: bytes | memoryview = b"",
         query: str = "",
         peer: str = "",
     ) -> None:
         self.method = method
         self.path = path
         self.headers = headers
-        self.body = body
+        self._content = body
         self.query = query
         self.peer = peer
         self.id = ""
         self.trace = ""
+
+    @property
+    def body(self) -> bytes:
+        if not isinstance(self._content, bytes):
+            self._content = bytes(self._content)
+        return self._content
+
+    @property
+    def view(self) -> memoryview:
+        return memoryview(self._content)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._content)
 
     @property
     def content_type(self) -> str:

@@ -20,6 +20,9 @@ from twite.server.limits import LINGER_S, Held, Limits
 BACKLOG = 2048
 """Connections that the system holds for us until they are accepted; it may hold fewer."""
 
+BUFFER_BYTES = 32 * 1024
+"""What is read at once, but of a long body."""
+
 RESERVED_FILES = 64
 """What a process opens beside its connections."""
 
@@ -36,7 +39,7 @@ class HttpServer:
     """Every connection of a process.
 
     now and date are the clock for the connections, read once a tick: a request does not read it.
-    Without a connection nothing ticks.
+    buffer is where they read to, one after the other. Without a connection nothing ticks.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class HttpServer:
         self.held = Held(limits.held_bytes)
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self._awake: list[Connection] = []
         self._tick_s = _tick(limits)
         self._timer: asyncio.TimerHandle | None = None

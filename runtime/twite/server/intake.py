@@ -12,6 +12,7 @@ from twite.manifest import ImagePreprocessing, Manifest, TextPreprocessing
 from twite.model import Model
 from twite.pool import INLINE_BYTES
 from twite.quantized import dequantize
+from twite.server.exchange import Request
 from twite.tensors import Array, DType, Tensors, TensorSpec
 
 PIXELS = "uint8"
@@ -44,7 +45,7 @@ def take_array(array: Array, dtype: DType, spec: TensorSpec, manifest: Manifest)
     dtype is the input's own, uint8 for the pixels of a picture, or float32 for the real values
     that a quantized input stands for. Raises RequestError.
     """
-    wanted = spec._replace(dtype=dtype)
+    wanted = spec if dtype == spec.dtype else spec._replace(dtype=dtype)
     if image := image_of(spec, manifest):
         wanted = wanted._replace(shape=(-1, image.height, image.width, image.channels))
     how = manifest.preprocessing
@@ -86,21 +87,21 @@ def check_batches(tensors: Tensors, model: Model) -> None:
     """Inputs that count samples must all have as many, and no more than one request may."""
     batched = [spec.name for spec in model.manifest.inputs if spec.is_batched]
     counts = {name: len(tensors[name]) for name in batched}
-    if len(set(counts.values())) > 1:
+    if len(counts) > 1 and len(set(counts.values())) > 1:
         came = ", ".join(f"'{name}' {count}" for name, count in counts.items())
         raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")
     model.bounds.check_batch(max(counts.values(), default=1))
 
 
-def decoding_bytes(body: bytes, model: Model, mark: bytes) -> int:
+def decoding_bytes(request: Request, model: Model, mark: bytes) -> int:
     """How many bytes of numbers a body is worth in time: an encoded picture is a long one.
 
     mark stands in every body that may hold one.
     """
-    is_long = len(body) > INLINE_BYTES
+    is_long = request.size_bytes > INLINE_BYTES
     if is_long or not isinstance(model.manifest.preprocessing, ImagePreprocessing):
-        return len(body)
-    return LONG if mark in body else len(body)
+        return request.size_bytes
+    return LONG if mark in request.body else request.size_bytes
 
 
 def _pixels(pictures: list[bytes], image: ImagePreprocessing) -> Array:

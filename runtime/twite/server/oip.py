@@ -3,12 +3,15 @@
 kserve.github.io/website specifies it; docs/http.md says what a bundle's inputs take.
 """
 
+from collections import defaultdict
+
 import twite
 from twite.errors import MethodNotAllowed, NotFound
 from twite.model import Model
 from twite.repository import Repository, Served
 from twite.server.documents import dump
 from twite.server.exchange import Answer, Endpoint, Request
+from twite.server.oip_heads import Heads
 from twite.server.oip_infer import infer
 from twite.server.oip_tensors import DATATYPES
 from twite.server.paths import ModelPath, model_path, names, versions
@@ -28,6 +31,7 @@ class OpenInference:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._heads: defaultdict[tuple[str, str], Heads] = defaultdict(Heads)
 
     def find(self, request: Request) -> Endpoint | None:
         """Raises NotFound and MethodNotAllowed for a path below `/v2` that is none."""
@@ -56,7 +60,7 @@ class OpenInference:
         if served is None:
             raise NotFound(f"there is no model '{path.name}'")
         if path.action == "infer":
-            return await infer(served, request)
+            return await infer(served, request, self._heads[served.name, served.version])
         return report_answer(served) if path.action == "report" else self._metadata(served)
 
     def _metadata(self, served: Served) -> Answer:

@@ -31,6 +31,7 @@ DTYPES: dict[str, DType] = {
     "FP32": "float32",
     "FP64": "float64",
 }
+_ON_THE_WIRE = {each: np.dtype(dtype).newbyteorder("<") for each, dtype in DTYPES.items()}
 DATATYPES: dict[str, str] = {dtype: datatype for datatype, dtype in DTYPES.items()}
 BYTES = "BYTES"
 
@@ -90,7 +91,7 @@ def from_binary(
         if len(items) != prod(shape):
             raise ShapeMismatch(f"{where} holds {len(items)} elements; its shape says {[*shape]}")
         return take_bytes(items, spec, manifest)
-    dtype = np.dtype(DTYPES[datatype]).newbyteorder("<")
+    dtype = _ON_THE_WIRE[datatype]
     size = prod(shape) * dtype.itemsize
     if len(content) != size:
         came = f"{where} has {len(content)} bytes"
@@ -120,7 +121,7 @@ def to_binary(array: Array) -> bytes:
     if array.dtype.kind in "OSU":
         encoded = [text.encode() for text in array.ravel().tolist()]
         return b"".join(len(item).to_bytes(4, "little") + item for item in encoded)
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    return array.astype(_ON_THE_WIRE[datatype_of(array)], copy=False).tobytes()
 
 
 def to_json(array: Array, name: str) -> list[Any]:

@@ -1,5 +1,6 @@
 """Paths with the name of a model in them, as the tensor dialects write them."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from twite.repository import Repository
@@ -14,6 +15,7 @@ class ModelPath(NamedTuple):
     action: str
 
 
+@lru_cache(256)
 def model_path(path: str, prefix: str) -> ModelPath | None:
     """path taken apart behind prefix ("/v2/models/"), or None where it is something else."""
     if not path.startswith(prefix):

@@ -16,6 +16,7 @@ from twite.server.limits import (
     target_too_long,
     too_many_headers,
 )
+from twite.server.long_body import LONG, NOTHING, long_body, tensors_at
 
 IDLE, HEAD, BODY = range(3)
 """Between requests; in a request line or its headers; in a body."""
@@ -51,8 +52,9 @@ class Reader:
 
     state says where the bytes so far end; begun counts the requests, size is that of the body so
     far. owes_continue is true while a client waits for `100 Continue` before it sends its body.
-    A body whose length is known goes past the parser, which would copy it once more. admit is asked
-    before a body that is not short is read.
+    A body whose length is known goes past the parser, which would copy it once more. room is for
+    what is still to come of a long one: the socket is read right into it. admit is asked before a
+    body that is not short is read.
     """
 
     def __init__(self, limits: Limits, held: Held, peer: str, admit: Admit | None = None) -> None:
@@ -69,6 +71,7 @@ class Reader:
         self._admit = admit
         self._fed = 0
         self._body: list[bytes | bytearray] = []
+        self.room = self._long = NOTHING
         self._parser = HttpRequestParser(self)
         self.on_message_begin()
         self.state, self.begun = IDLE, 0
@@ -83,6 +86,7 @@ class Reader:
         self._held_by_all.size -= self._held
         self._held = 0
         self._body = []
+        self.room = self._long = NOTHING
         self.messages.clear()
 
     def release(self, request: Incoming) -> None:
@@ -90,7 +94,7 @@ class Reader:
         self._held_by_all.size -= request.held
         self._held -= request.held
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Read data; raises Malformed or BodyTooLarge, after which nothing more is fed."""
         while data:
             if self.left:
@@ -103,7 +107,20 @@ class Reader:
         if self.state != IDLE and not self.left:
             self._check_overhead()
 
-    def _parse(self, data: bytes) -> bytes:
+    def took(self, size: int) -> None:
+        """So many bytes were read into room; raises NotReady, after which nothing more is."""
+        try:
+            self._hold(self.size + size - self._counted)
+        except TwiteError:
+            self.room = self._long = NOTHING
+            raise
+        self.room = self.room[size:]
+        self.size += size
+        self.left -= size
+        if self.left == 0:
+            self._complete()
+
+    def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
         """Give data to the parser; what comes after a request that wanted another protocol."""
         try:
             self._parser.feed_data(data)
@@ -118,15 +135,19 @@ class Reader:
                 raise _malformed(str(error)) from None
         return b""
 
-    def _take(self, data: bytes) -> bytes:
+    def _take(self, data: bytes | memoryview) -> bytes | memoryview:
         """Add to a body of known length; what comes after it."""
         body = data if len(data) <= self.left else data[: self.left]
         self.left -= len(body)
         self.on_body(body)
         if self.left == 0:
-            self._parser = HttpRequestParser(self)
-            self.on_message_complete()
+            self._complete()
         return data[len(body) :]
+
+    def _complete(self) -> None:
+        """The body went past the parser, which still waits for it: the next request has another."""
+        self._parser = HttpRequestParser(self)
+        self.on_message_complete()
 
     def _check_overhead(self) -> None:
         most = self._limits.header_bytes + self._limits.target_bytes
@@ -142,6 +163,7 @@ class Reader:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body = []
+        self.room = self._long = NOTHING
         self._expected = 0
         self._keeps_alive = True
         self._is_http_1_0 = False
@@ -202,15 +224,21 @@ class Reader:
             path, query = _split(self._target.decode("latin-1"))
             method = self._method.decode("latin-1")
             self._admit(Request(method, path, headers, b"", query, self._peer))
+        if self._expected >= LONG:
+            self.room = self._long = long_body(self._expected, tensors_at(headers))
 
-    def on_body(self, part: bytes) -> None:
+    def on_body(self, part: bytes | memoryview) -> None:
         self.size += len(part)
         if self.size > self._limits.body_bytes:
             most = self._limits.body_bytes
             raise body_too_large(f"more than {most}", most)
         if self.size > SMALL:
             self._hold(self.size - self._counted)
-        body = self._body
+        if self.room:
+            self.room[: len(part)] = part
+            self.room = self.room[len(part) :]
+            return
+        body, part = self._body, bytes(part)
         if not body or len(part) > SMALL:
             body.append(part)
             return
@@ -231,12 +259,13 @@ class Reader:
             # The parser takes what follows an upgrade for the other protocol; it is the body.
             return
         body = self._body
-        content = body[0] if len(body) == 1 else b"".join(body)
+        joined = body[0] if len(body) == 1 else b"".join(body)
+        content = self._long or bytes(joined)
         method = _METHODS.get(self._method) or self._method.decode("latin-1")
         path, query = _split(self._target.decode("latin-1"))
         is_head = method == "HEAD"
         request = Incoming(
-            "GET" if is_head else method, path, self._headers, bytes(content), query, self._peer
+            "GET" if is_head else method, path, self._headers, content, query, self._peer
         )
         request.held = self._counted
         request.is_head = is_head
@@ -246,6 +275,7 @@ class Reader:
         self.owes_continue = False
         self.state = IDLE
         self._body = []
+        self.room = self._long = NOTHING
 
 
 def _split(target: str) -> tuple[str, str]:

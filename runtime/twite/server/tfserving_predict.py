@@ -66,7 +66,7 @@ async def predict(served: Served, request: Request) -> Answer:
         in_order = {spec.name: values[spec.name] for spec in model.manifest.outputs}
         return encode(in_order, layout[0])
 
-    size_bytes = decoding_bytes(body, model, b'"b64"')
+    size_bytes = decoding_bytes(request, model, b'"b64"')
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 

@@ -51,7 +51,7 @@ class Tracer:
             "url.path": request.path,
             "url.scheme": "http",
             "client.address": request.peer,
-            "http.request.body.size": len(request.body),
+            "http.request.body.size": request.size_bytes,
             "twite.request_id": request.id,
         }
         context = self._parent_of(request)

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from twite.server.exchange import Answer
+from twite.server.oip_heads import Heads
+from twite.server.oip_request import Asked, Wanted
+from twite.server.oip_tensors import DTYPES
 
 SEVEN = Path(__file__).parents[3] / "examples/digits/seven.png"
 LENGTH = "inference-header-content-length"
@@ -157,8 +160,45 @@ def test_elements_must_fit_their_lengths(ask: Ask, binary: bytes, message: str) 
 
 
 def test_a_boolean_is_0_or_1(ask: Ask) -> None:
-    answer = send(ask, "every", {"inputs": [entry("in_bool", [1, 2], "BOOL", 2)]}, b"\x01\x02")
+    dtypes = ["UINT8", "INT8", "INT16", "INT32", "UINT32", "INT64", "FP16", "FP32", "FP64"]
+    inputs = [entry("in_bool", [1, 2], "BOOL", 2)]
+    for datatype in dtypes:
+        dtype = np.dtype(DTYPES[datatype])
+        inputs.append(entry(f"in_{dtype}", [1, 2], datatype, 2 * dtype.itemsize))
+    answer = send(ask, "every", {"inputs": inputs}, b"\x01\x02" + bytes(100))
     assert b"a BOOL is 0 or 1" in answer.body
+
+
+def test_the_same_json_goes_with_other_tensors_and_other_json_with_the_same(ask: Ask) -> None:
+    """What was read of one request's JSON is kept for the next."""
+    table: dict[str, Any] = {"inputs": PAIR, "parameters": {"binary_data_output": True}}
+    for factor in (1, 2, 3):
+        left, right = LEFT * factor, RIGHT * factor
+        answer = send(ask, "pair", table, right.tobytes() + left.tobytes())
+        length = int(dict(answer.headers)[LENGTH])
+        rows, total = (left + right).sum(axis=1), left + right
+        assert answer.body[length:] == rows.tobytes() + total.tobytes()
+        assert "id" not in json.loads(answer.body[:length])
+    one = [entry("right", [1, 1], "FP32", 4), entry("left", [1, 3], "FP32", 12)]
+    answer = send(ask, "pair", {**table, "inputs": one}, RIGHT[:1].tobytes() + LEFT[:1].tobytes())
+    length = int(dict(answer.headers)[LENGTH])
+    assert [each["shape"] for each in json.loads(answer.body[:length])["outputs"]] == [[1], [1, 3]]
+    for name in ("a", "b"):
+        answer = send(ask, "pair", {**table, "id": name}, RIGHT.tobytes() + LEFT.tobytes())
+        assert json.loads(answer.body[: int(dict(answer.headers)[LENGTH])])["id"] == name
+    answer = send(ask, "pair", table, RIGHT.tobytes())
+    assert b"input 'left' has binary_data_size 24; 0 bytes are left" in answer.body
+
+
+def test_many_different_requests_are_not_kept_for_ever() -> None:
+    heads = Heads()
+    asked = Asked((), Wanted(None, ()), False)
+    for i in range(1000):
+        heads.keep_asked(b"%d" % i, asked)
+    heads.keep_asked(b"x" * 5000, asked)
+    assert heads.asked(b"999") is asked
+    assert heads.asked(b"0") is None
+    assert heads.asked(b"x" * 5000) is None
 
 
 @pytest.mark.parametrize("length", ["-1", "1.5", "9999", "abc", ""])
