@@ -15,9 +15,8 @@ from twite.fast_json import orjson
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object in body; raises RequestError."""
-    fast = orjson()
     try:
-        value = fast.loads(body) if fast else _standard(body)
+        value = load(body)
     except UnicodeDecodeError as error:
         raise RequestError(f"the body is not JSON: byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -33,6 +32,12 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError(f"the body is {name_json(value)}; it must be a JSON object")
     return value
+
+
+def load(text: bytes) -> Any:
+    """Parsed JSON; raises ValueError or RecursionError."""
+    fast = orjson()
+    return fast.loads(text) if fast else _standard(text)
 
 
 def dump(value: object) -> bytes:

@@ -1,11 +1,16 @@
 """`POST …/infer` of the Open Inference Protocol v2: a request to tensors, outputs to an answer."""
 
+from contextlib import suppress
+from typing import Any
+
 from twite.errors import RequestError
 from twite.pool import Work
 from twite.repository import Served
 from twite.server.documents import parse_object
 from twite.server.exchange import Answer, Request
 from twite.server.intake import decoding_bytes
+from twite.server.long_body import LONG
+from twite.server.long_numbers import NotPlain, put_back, set_apart
 from twite.server.oip_answer import encode
 from twite.server.oip_heads import Heads
 from twite.server.oip_request import (
@@ -40,8 +45,15 @@ async def infer(served: Served, request: Request, heads: Heads) -> Answer:
             outputs = tuple(Output(spec.name, True) for spec in model.manifest.outputs)
             wanted.append(Wanted(None, outputs))
             return raw_input(body, model)
+        if length >= LONG:
+            with suppress(NotPlain):
+                asked = _read_apart(body[:length], served, main)
+                tensors = tensors_of(asked, body[length:], model)
+                wanted.append(asked.wanted)
+                return tensors
         text = request.body if length == len(body) else bytes(body[:length])
-        asked = heads.asked(text) or _read(text, served, main, heads)
+        asked = heads.asked(text) or _read(text, served, main)
+        heads.keep_asked(text, asked)
         wanted.append(asked.wanted)
         return tensors_of(asked, body[length:], model)
 
@@ -53,13 +65,26 @@ async def infer(served: Served, request: Request, heads: Heads) -> Answer:
     return await served.pool.run(Work(decode, answer, size_bytes))
 
 
-def _read(text: bytes, served: Served, main: Served, heads: Heads) -> Asked:
+def _read(text: bytes, served: Served, main: Served) -> Asked:
     served.model.bounds.check_json(text)
-    table = parse_object(text)
+    return _asked(parse_object(text), text, served, main)
+
+
+def _read_apart(text: memoryview, served: Served, main: Served) -> Asked:
+    """As _read does, but the long lists of numbers are not parsed; raises NotPlain."""
+    rest, lists = set_apart(text)
+    served.model.bounds.check_json(rest)
+    try:
+        table = parse_object(rest)
+    except RequestError:
+        raise NotPlain from None
+    put_back(table.get("inputs"), "data", lists)
+    return _asked(table, rest, served, main)
+
+
+def _asked(table: dict[str, Any], text: bytes, served: Served, main: Served) -> Asked:
     check(parameters_of(table).get(SIGNATURE, ""), SIGNATURE, served, main)
-    asked = asked_of(table, text, served.model)
-    heads.keep_asked(text, asked)
-    return asked
+    return asked_of(table, text, served.model)
 
 
 def _chosen(served: Served, request: Request) -> Served:

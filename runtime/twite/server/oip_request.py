@@ -10,7 +10,15 @@ from twite.manifest import ClassPostprocessing
 from twite.model import Model
 from twite.server.exchange import Request
 from twite.server.intake import check_batches
-from twite.server.oip_tensors import Shape, check_datatype, from_binary, from_json, from_raw
+from twite.server.long_numbers import LongNumbers
+from twite.server.oip_tensors import (
+    Shape,
+    check_datatype,
+    from_binary,
+    from_json,
+    from_long_json,
+    from_raw,
+)
 from twite.tensors import Tensors, TensorSpec
 
 LENGTH_HEADER = "inference-header-content-length"
@@ -96,6 +104,10 @@ def tensors_of(asked: Asked, binary: memoryview, model: Model) -> Tensors:
     tensors: Tensors = {}
     place, manifest, has_booleans = 0, model.manifest, asked.has_booleans
     for spec, shape, datatype, size, data in asked.inputs:
+        if isinstance(data, LongNumbers):
+            most = model.bounds.json_numbers
+            tensors[spec.name] = from_long_json(data, shape, datatype, spec, manifest, most=most)
+            continue
         if size is None:
             tensors[spec.name] = from_json(
                 data, shape, datatype, spec, manifest, has_booleans=has_booleans

@@ -14,6 +14,7 @@ import numpy as np
 from twite.errors import RequestError, ShapeMismatch
 from twite.manifest import Manifest
 from twite.server.intake import PIXELS, image_of, take_array, take_bytes, takes_bytes
+from twite.server.long_numbers import LongNumbers, NotPlain
 from twite.server.numbers import flatten, read_numbers
 from twite.tensors import Array, DType, TensorSpec
 
@@ -78,6 +79,22 @@ def from_json(
         raise RequestError(f"{where}: {message} (binary_data_size)")
     dtype = DTYPES[datatype]
     array = read_numbers(data, shape, dtype, where, has_booleans=has_booleans)
+    return take_array(array, dtype, spec, manifest)
+
+
+def from_long_json(
+    numbers: LongNumbers,
+    shape: Shape,
+    datatype: str,
+    spec: TensorSpec,
+    manifest: Manifest,
+    most: int,
+) -> Array:
+    """As from_json does; raises NotPlain for what that has to look at."""
+    dtype = DTYPES.get(datatype)
+    if dtype is None or dtype == "float16":
+        raise NotPlain
+    array = numbers.read(shape, np.dtype(dtype).kind, most)
     return take_array(array, dtype, spec, manifest)
 
 
