@@ -70,7 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         server, host = self._server, peer[0] if peer else ""
-        self._reader = Reader(server.limits, server.held, host, server.admit)
+        self._reader = Reader(server.limits, server.held, server.heads, host, server.admit)
         self.deadline = self._server.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:

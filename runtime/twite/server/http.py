@@ -15,6 +15,7 @@ from twite.errors import NotReady
 from twite.server.app import error_answer
 from twite.server.connection import Connection
 from twite.server.exchange import Admit, Answer, Endpoint
+from twite.server.head import KnownHeads
 from twite.server.limits import LINGER_S, Held, Limits
 
 BACKLOG = 2048
@@ -55,6 +56,7 @@ class HttpServer:
         self.note = note
         self.limits = limits
         self.held = Held(limits.held_bytes)
+        self.heads = KnownHeads()
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
         self.buffer = memoryview(bytearray(BUFFER_BYTES))

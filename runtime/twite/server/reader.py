@@ -7,6 +7,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from twite.errors import TwiteError
 from twite.server.exchange import Admit, Request
+from twite.server.head import Head, KnownHeads, make_head, other_version
 from twite.server.limits import (
     Held,
     Limits,
@@ -30,7 +31,6 @@ _NAMES = {
     for name in ("host", "user-agent", "accept", "content-type", "content-length", "connection")
     for spelling in (name, name.title())
 }
-_METHODS = {b"GET": "GET", b"POST": "POST", b"HEAD": "HEAD"}
 
 
 class Incoming(Request):
@@ -41,10 +41,12 @@ class Incoming(Request):
 
     __slots__ = ("held", "is_head", "is_http_1_0", "keeps_alive")
 
-    held: int
-    keeps_alive: bool
-    is_head: bool
-    is_http_1_0: bool
+    def __init__(self, head: Head, body: bytes | memoryview, peer: str, held: int) -> None:
+        super().__init__(head.method, head.path, head.headers, body, head.query, peer)
+        self.held = held
+        self.is_head = head.is_head
+        self.is_http_1_0 = head.is_http_1_0
+        self.keeps_alive = head.keeps_alive
 
 
 class Reader:
@@ -57,7 +59,14 @@ class Reader:
     body that is not short is read.
     """
 
-    def __init__(self, limits: Limits, held: Held, peer: str, admit: Admit | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        held: Held,
+        known: KnownHeads,
+        peer: str,
+        admit: Admit | None = None,
+    ) -> None:
         self.messages: deque[Incoming] = deque()
         self.state = IDLE
         self.begun = 0
@@ -67,12 +76,14 @@ class Reader:
         self._limits = limits
         self._held_by_all = held
         self._held = 0
+        self._known = known
         self._peer = peer
         self._admit = admit
         self._fed = 0
         self._body: list[bytes | bytearray] = []
         self.room = self._long = NOTHING
         self._parser = HttpRequestParser(self)
+        self._is_parser_waiting = False
         self.on_message_begin()
         self.state, self.begun = IDLE, 0
 
@@ -99,13 +110,29 @@ class Reader:
         while data:
             if self.left:
                 data = self._take(data)
-                continue
-            self._fed += len(data)
-            data = self._parse(data)
-            if self.state == BODY and self._expected > self.size:
-                self.left = self._expected - self.size
+            elif self.state == IDLE and self._keeps_alive and (found := self._find(data)):
+                data = self._repeat(*found, data)
+            else:
+                data = self._parse(data)
         if self.state != IDLE and not self.left:
             self._check_overhead()
+
+    def _find(self, data: bytes | memoryview) -> tuple[Head, int] | None:
+        """The head that data begins with, where it came before."""
+        return self._known.find(data) if isinstance(data, bytes) else None
+
+    def _repeat(self, head: Head, size: int, data: bytes | memoryview) -> bytes | memoryview:
+        """Begin a request whose head of so many bytes needs no parser; what comes after that."""
+        if len(data) - size == head.size_bytes <= SMALL:
+            self.begun += 1
+            self.messages.append(Incoming(head, bytes(data[size:]), self._peer, 0))
+            return b""
+        self.on_message_begin()
+        self._begin(head)
+        self.left = head.size_bytes
+        if self.left == 0:
+            self.on_message_complete()
+        return data[size:]
 
     def took(self, size: int) -> None:
         """So many bytes were read into room; raises NotReady, after which nothing more is."""
@@ -122,18 +149,30 @@ class Reader:
 
     def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
         """Give data to the parser; what comes after a request that wanted another protocol."""
+        was_idle, begun = self.state == IDLE, self.begun
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._parser = HttpRequestParser(self)
-            return data[upgrade.args[0] :]
+            return self._go_past(data[upgrade.args[0] :])
         except HttpParserCallbackError as error:
             raise cast(TwiteError, error.__context__) from None
         except HttpParserError as error:
             # A client that says goodbye may still send; nobody reads that.
             if self.state != IDLE or self._keeps_alive:
                 raise _malformed(str(error)) from None
-        return b""
+            return b""
+        if was_idle and self.begun == begun + 1 and self._head:
+            self._known.keep(bytes(data[: len(data) - self.size]), self._head)
+        return self._go_past(b"")
+
+    def _go_past(self, rest: bytes | memoryview) -> bytes | memoryview:
+        """Leave what is still to come of a body of known length to _take."""
+        if self.state == BODY and self._head and self._head.size_bytes > self.size:
+            self.left = self._head.size_bytes - self.size
+            self._is_parser_waiting = True
+        return rest
 
     def _take(self, data: bytes | memoryview) -> bytes | memoryview:
         """Add to a body of known length; what comes after it."""
@@ -145,8 +184,10 @@ class Reader:
         return data[len(body) :]
 
     def _complete(self) -> None:
-        """The body went past the parser, which still waits for it: the next request has another."""
-        self._parser = HttpRequestParser(self)
+        """The whole body went past the parser, which may still wait for it."""
+        if self._is_parser_waiting:
+            self._parser = HttpRequestParser(self)
+            self._is_parser_waiting = False
         self.on_message_complete()
 
     def _check_overhead(self) -> None:
@@ -164,11 +205,9 @@ class Reader:
         self._headers: dict[str, str] = {}
         self._body = []
         self.room = self._long = NOTHING
-        self._expected = 0
+        self._head: Head | None = None
         self._keeps_alive = True
-        self._is_http_1_0 = False
         self._counted = 0
-        self._method = b""
 
     def on_url(self, part: bytes) -> None:
         self._target += part
@@ -197,35 +236,22 @@ class Reader:
 
     def on_headers_complete(self) -> None:
         parser, headers = self._parser, self._headers
-        version = parser.get_http_version()
-        if version != "1.1":
-            self._is_http_1_0 = version == "1.0"
-            if not self._is_http_1_0:
-                raise _other_version(f"HTTP/{version}")
-        elif "host" not in headers:
-            raise Malformed(400, "the Host header is missing")
+        line = parser.get_method(), self._target, parser.get_http_version()
+        head = make_head(line, headers, self._limits, keeps_alive=parser.should_keep_alive())
+        if "transfer-encoding" in headers and parser.should_upgrade():
+            raise Malformed(400, "a chunked body and an upgrade do not go together")
+        self.owes_continue = "expect" in headers and not head.is_http_1_0
+        self._begin(head)
+
+    def _begin(self, head: Head) -> None:
+        """The body comes next."""
         self.state = BODY
-        self._method = parser.get_method()
-        self._keeps_alive = parser.should_keep_alive()
-        if "content-length" in headers:
-            self._expected = int(headers["content-length"])
-            if self._expected > self._limits.body_bytes:
-                raise body_too_large(str(self._expected), self._limits.body_bytes)
-        elif "transfer-encoding" in headers:
-            if headers["transfer-encoding"].lower() != "chunked":
-                raise Malformed(501, "of the transfer encodings only chunked is known here")
-            if parser.should_upgrade():
-                raise Malformed(400, "a chunked body and an upgrade do not go together")
-        if "expect" in headers:
-            if headers["expect"].lower() != "100-continue":
-                raise Malformed(417, "of the expectations only 100-continue is known here")
-            self.owes_continue = not self._is_http_1_0
-        if self._admit and (self._expected > SMALL or "transfer-encoding" in headers):
-            path, query = _split(self._target.decode("latin-1"))
-            method = self._method.decode("latin-1")
-            self._admit(Request(method, path, headers, b"", query, self._peer))
-        if self._expected >= LONG:
-            self.room = self._long = long_body(self._expected, tensors_at(headers))
+        self._head = head
+        self._keeps_alive = head.keeps_alive
+        if self._admit and (head.size_bytes > SMALL or "transfer-encoding" in head.headers):
+            self._admit(head.request(b"", self._peer))
+        if head.size_bytes >= LONG:
+            self.room = self._long = long_body(head.size_bytes, tensors_at(head.headers))
 
     def on_body(self, part: bytes | memoryview) -> None:
         self.size += len(part)
@@ -255,47 +281,20 @@ class Reader:
         self._held += size
 
     def on_message_complete(self) -> None:
-        if self._expected > self.size:
+        head = self._head
+        if head is None or head.size_bytes > self.size:
             # The parser takes what follows an upgrade for the other protocol; it is the body.
             return
         body = self._body
         joined = body[0] if len(body) == 1 else b"".join(body)
-        content = self._long or bytes(joined)
-        method = _METHODS.get(self._method) or self._method.decode("latin-1")
-        path, query = _split(self._target.decode("latin-1"))
-        is_head = method == "HEAD"
-        request = Incoming(
-            "GET" if is_head else method, path, self._headers, content, query, self._peer
-        )
-        request.held = self._counted
-        request.is_head = is_head
-        request.keeps_alive = self._keeps_alive
-        request.is_http_1_0 = self._is_http_1_0
-        self.messages.append(request)
+        self.messages.append(Incoming(head, self._long or bytes(joined), self._peer, self._counted))
         self.owes_continue = False
         self.state = IDLE
         self._body = []
         self.room = self._long = NOTHING
 
 
-def _split(target: str) -> tuple[str, str]:
-    """Path, decoded, and query of a request's target; a proxy's absolute form loses its host."""
-    if not target.startswith("/"):
-        _, is_absolute, rest = target.partition("://")
-        target = "/" + rest.partition("/")[2] if is_absolute else target
-    path, _, query = target.partition("?")
-    if "%" in path:
-        from urllib.parse import unquote
-
-        path = unquote(path)
-    return path, query
-
-
 def _malformed(problem: str) -> Malformed:
     if problem == "Invalid HTTP version" or "PRI" in problem:
-        return _other_version("another version of HTTP")
+        return other_version("another version of HTTP")
     return Malformed(400, f"this is not an HTTP request: {problem}")
-
-
-def _other_version(came: str) -> Malformed:
-    return Malformed(505, f"{came} came; this server speaks HTTP/1.1 and HTTP/1.0")
