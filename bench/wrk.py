@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
 class Load(NamedTuple):
-    """rate in requests a second, the latencies in seconds."""
+    """rate in requests a second, the latencies in seconds; endless where nothing was answered."""
 
     rate: float
     p50_s: float
@@ -36,6 +37,8 @@ def wrk(
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     if rate is None or "Non-2xx" in printed or "Socket errors" in printed:
         raise SystemExit(f"wrk says\n{printed}")
+    if float(rate[1]) == 0:
+        return Load(0.0, inf, inf)
     return Load(float(rate[1]), _percentile(printed, 50), _percentile(printed, 99))
 
 

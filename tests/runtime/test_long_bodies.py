@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +78,16 @@ def test_binary_tensors_are_aligned(tensors_at: int) -> None:
     body = long_body(LONG + tensors_at, tensors_at)
     assert len(body) == LONG + tensors_at
     assert np.frombuffer(body, np.float64, offset=tensors_at).flags.aligned
+
+
+def test_one_that_goes_on_coming_is_given_its_time(run_server: Any) -> None:
+    body = body_of(4 * LONG)
+    sent = post("/a", body) + CLOSE
+    with run_server(digest, body_timeout_s=0.2) as server, server.connect() as client:
+        for i in range(0, len(sent), LONG):
+            client.sendall(sent[i : i + LONG])
+            time.sleep(0.3)
+        assert answers(server.rest_of(client)) == [told("/a", body), told("/end", b"")]
 
 
 def test_a_promise_takes_no_memory(digesting: Any) -> None:

@@ -110,9 +110,10 @@ class Connection(asyncio.BufferedProtocol):
             reader.took(size)
         except TwiteError as refusal:
             self._refusal = refusal
+        # A deadline that has passed is set anew by what came until then: see expire.
         if reader.messages or self._refusal:
             self._server.wake(self)
-        self._schedule()
+            self._schedule()
 
     def _consume(self, data: bytes) -> None:
         """Parse data up to the piece in which a request ends; keep what comes after it."""
@@ -278,7 +279,9 @@ class Connection(asyncio.BufferedProtocol):
         elif self.state == HEAD:
             self._refuse(too_slow("request's head", limits.header_s, "TWITE_HEADER_TIMEOUT_S"))
         elif self.state == BODY:
-            self._refuse(too_slow("request's body", limits.body_s, "TWITE_BODY_TIMEOUT_S"))
+            self._schedule()
+            if self.deadline < self._server.now:
+                self._refuse(too_slow("request's body", limits.body_s, "TWITE_BODY_TIMEOUT_S"))
         elif self.state == LINGERING:
             self._transport.abort()
         else:
