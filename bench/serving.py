@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -45,10 +46,9 @@ def tensor_row(dist: Path) -> Row:
     path = tensor_bundle(dist)
     shape = (1, *bundle.read_manifest(path).inputs[0].shape[1:])
     url, body, headers = binary_request(path, np.zeros(shape, np.float32))
-    served, raw = beside(path, url, body, headers, [])
-    print(
-        f"EfficientNet-Lite0, {len(body):,} bytes of tensor: {served:.0f} a second, bare {raw:.0f}"
-    )
+    served, raw, app = beside(path, url, body, headers, [])
+    rates = f"{served:.0f} a second, bare {raw:.0f}, bare ASGI app {app:.0f}"
+    print(f"EfficientNet-Lite0, {len(body):,} bytes of tensor: {rates}")
     return at_least("binary tensors a second × a bare loop", served / raw, 0.85)
 
 
@@ -70,35 +70,51 @@ def binary_request(path: Path, array: np.ndarray) -> tuple[str, bytes, dict[str,
 
 def beside(
     path: Path, url: str, body: bytes, headers: dict[str, str], picture: list[str]
-) -> tuple[float, float]:
-    """Requests a second of the server and inferences a second of the bare loop."""
-    port = free_port()
+) -> list[float]:
+    """Requests a second of the server, of the bare loop, and with tensors of the bare app."""
+    port, bare_port = free_port(), free_port()
     model = str(path / bundle.read_manifest(path).model)
     loop = [sys.executable, str(HERE / "raw_loop.py"), model, "2", str(ROUND_S), *picture]
+    app = [sys.executable, str(HERE / "bare_tensors.py"), model, str(bare_port)]
 
     def raw() -> float:
         pipe = subprocess.PIPE
         done = subprocess.run(loop, env=environment(), check=True, stdout=pipe, text=True)
         return float(done.stdout)
 
-    def served() -> float:
+    def served(port: int) -> float:
         return wrk(port, url, body, headers, connections=CONNECTIONS, seconds=ROUND_S).rate
 
-    with running(twite_serve(path, port)) as process:
-        wait_until_ready(process, port)
-        return alternate([served, raw])
+    with ExitStack() as stack:
+        wait_until_ready(stack.enter_context(running(twite_serve(path, port))), port)
+        loads = [lambda: served(port), raw]
+        if not picture:
+            wait_until_listening(stack.enter_context(running(app)), bare_port)
+            loads.append(lambda: served(bare_port))
+        return alternate(loads)
 
 
-def alternate(loads: list[Callable[[], float]]) -> tuple[float, float]:
-    """Medians of both, measured in turns after one round to warm up."""
-    rates: list[list[float]] = [[], []]
+def alternate(loads: list[Callable[[], float]]) -> list[float]:
+    """Medians of all, measured in turns after one round to warm up."""
+    rates: list[list[float]] = [[] for _ in loads]
     for i in range(ROUNDS + 1):
-        order = (0, 1) if i % 2 else (1, 0)
-        for number in order:
+        numbers = range(len(loads))
+        for number in numbers if i % 2 else reversed(numbers):
             rate = loads[number]()
             if i:
                 rates[number].append(rate)
-    return median(rates[0]), median(rates[1])
+    return [median(each) for each in rates]
+
+
+def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    import socket
+    import time
+
+    while process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
