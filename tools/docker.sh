@@ -110,6 +110,8 @@ stop() {
     fi
     # A network namespace that a container had may be mounted still.
     awk -v folder="$RUN_DIR/" 'index($2, folder) == 1 { print $2 }' /proc/mounts | xargs -r umount -l || true
+    # A docker that was killed leaves its folder mounted on itself, and so does the next one.
+    ! mountpoint -q "$HOME_DIR/data" || umount "$HOME_DIR/data" || true
     rm -rf "$RUN_DIR" "$HOME_DIR/docker.pid" || say "$RUN_DIR could not be removed"
     [ "${1:-}" != --clean ] || rm -rf "$HOME_DIR/data"
 }
