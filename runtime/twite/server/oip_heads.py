@@ -33,7 +33,8 @@ class Heads:
         self._answers: dict[AnswerKey, bytes] = {}
 
     def asked(self, text: bytes) -> Asked | None:
-        return self._asked.get(text)
+        # Long JSON is never kept, and its hash would take longer than all this saves.
+        return self._asked.get(text) if len(text) <= LONGEST else None
 
     def keep_asked(self, text: bytes, asked: Asked) -> None:
         """Keep what a request says where the next may well say the same."""
