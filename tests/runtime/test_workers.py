@@ -45,6 +45,25 @@ def ask(server: Any) -> int:
     return int(httpx.post(server.url + "/predict", json=ROW, timeout=60).status_code)
 
 
+def test_nobody_is_sent_to_a_worker_that_still_loads(serve_iris: Any) -> None:
+    with serve_iris("--workers", "6") as server:
+        answers = [ask(server)]
+        while server.log.count("serving iris") < 6:
+            answers.append(ask(server))
+        os.kill(workers_of(server)[0], signal.SIGKILL)
+        while server.log.count("serving iris") < 7:
+            answers.append(health(server))
+        assert set(answers) == {200}
+
+
+def health(server: Any) -> int:
+    """The status of the readiness; 200 too where the connection was the killed worker's."""
+    try:
+        return int(httpx.get(server.url + "/readyz", timeout=PATIENCE_S).status_code)
+    except httpx.TransportError:
+        return 200
+
+
 def test_workers_share_the_port_and_one_that_dies_is_replaced(serve_iris: Any) -> None:
     with serve_iris("--workers", "2") as server:
         ready(server, 2)

@@ -60,6 +60,7 @@ class HttpServer:
         self.is_closing = False
         self.connections: dict[Connection, None] = {}
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._server: asyncio.Server | None = None
         self._awake: list[Connection] = []
         self._tick_s = _tick(limits)
         self._timer: asyncio.TimerHandle | None = None
@@ -139,7 +140,9 @@ class HttpServer:
 
     async def drain(self, timeout_s: float) -> None:
         """Accept nothing more, answer what is under way, and end what is left after timeout_s."""
-        await self._stop_accepting()
+        if self._server is None:
+            return
+        await self._stop_accepting(self._server)
         self.is_closing = True
         end = self._loop.time() + timeout_s
         while self.connections and self._loop.time() < end:
@@ -150,7 +153,7 @@ class HttpServer:
             connection.abort()
         await asyncio.sleep(0)
 
-    async def _stop_accepting(self) -> None:
+    async def _stop_accepting(self, server: asyncio.Server) -> None:
         """Take what the system has accepted for us: shutting the door on it would reset it."""
         self._listener.setblocking(False)
         rest: list[socket.socket] = []
@@ -160,7 +163,7 @@ class HttpServer:
                 rest.append(self._listener.accept()[0])
         # Closing alone would leave the caller's socket listening.
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        server.close()
         for each in rest:
             await self._loop.connect_accepted_socket(lambda: Connection(self), each)
 

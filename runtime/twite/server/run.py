@@ -73,7 +73,9 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
     app = make_app(served.repository, settings)
     note = note_refusal if settings.access_log else lambda answer: None
     server = HttpServer(app, limits_of(settings), note, app.admit)
-    await server.start(served.listener)
+    listens_late = worker is not None and worker.listens_late
+    if not listens_late:
+        await server.start(served.listener)
     if worker:
         worker.obey(stop, settings.drain_pause_s)
     stopping = asyncio.create_task(stop.wait())
@@ -81,6 +83,8 @@ async def _serve(served: Served, stop: Stop, worker: "Worker | None") -> None:
     await asyncio.wait((stopping, loading), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
+        if listens_late:
+            await server.start(served.listener)
         if worker:
             worker.report_ready()
     pause_s = await stopping

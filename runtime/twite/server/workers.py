@@ -37,10 +37,16 @@ PATIENCE_S = 10.0
 
 
 class Worker:
-    """A worker's side: its number from 0, the numbers of all, and the socket to its parent."""
+    """A worker's side: its number from 0, the numbers of all, and the socket to its parent.
 
-    def __init__(self, number: int, ledger: Ledger, parent: socket.socket) -> None:
+    listens_late says that others answer already: nobody need be told here that the model loads.
+    """
+
+    def __init__(
+        self, number: int, ledger: Ledger, parent: socket.socket, *, listens_late: bool = False
+    ) -> None:
         self.number = number
+        self.listens_late = listens_late
         self.ledger = ledger
         self._parent = parent
 
@@ -164,7 +170,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         if pid == 0:
             self._ledger.process = number
-            return Worker(number, self._ledger, theirs)
+            return Worker(number, self._ledger, theirs, listens_late=self._was_ready)
         return None
 
     def _watch(self, wakes: socket.socket) -> None:
