@@ -16,9 +16,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
-def make_app(bundle: Path) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
+def make_app(bundle: Path) -> App:
     manifest = json.loads((bundle / "bundle.json").read_text())
     before, decimals = manifest["preprocessing"], manifest["postprocessing"]["decimals"]
     mean = np.array(before["mean"], np.float32)
@@ -54,10 +55,11 @@ def make_app(bundle: Path) -> Callable[[dict[str, Any], Receive, Send], Awaitabl
     return app
 
 
-if __name__ == "__main__":
+def serve(app: App, port: int) -> None:
+    """Run an app on uvicorn as lean as it gets."""
     uvicorn.run(
-        make_app(Path(sys.argv[1])),
-        port=int(sys.argv[2]),
+        app,
+        port=port,
         http="httptools",
         loop="uvloop",
         ws="none",
@@ -68,3 +70,7 @@ if __name__ == "__main__":
         access_log=False,
         log_level="warning",
     )
+
+
+if __name__ == "__main__":
+    serve(make_app(Path(sys.argv[1])), int(sys.argv[2]))

@@ -11,11 +11,11 @@ import sys
 from math import prod
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 import numpy as np
-import uvicorn
 from ai_edge_litert.interpreter import Interpreter
-from bare_asgi import Receive, Send
+from bare_asgi import Receive, Send, serve
 
 Job = tuple["asyncio.Future[bytes]", bytes]
 
@@ -25,7 +25,7 @@ def main() -> None:
     for _ in os.sched_getaffinity(0):
         Thread(target=compute, args=(sys.argv[1], queue), daemon=True).start()
 
-    async def app(scope: dict[str, object], receive: Receive, send: Send) -> None:
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         parts, is_whole = [], False
         while not is_whole:
             message = await receive()
@@ -38,19 +38,7 @@ def main() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    uvicorn.run(
-        app,  # type: ignore[arg-type]
-        port=int(sys.argv[2]),
-        http="httptools",
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_level="warning",
-    )
+    serve(app, int(sys.argv[2]))
 
 
 def compute(model: str, queue: "SimpleQueue[Job]") -> None:

@@ -155,14 +155,11 @@ def _known(name: object, specs: dict[str, TensorSpec], inputs: dict[str, Input])
 
 
 def _shape(value: object, spec: TensorSpec) -> Shape:
-    fits = isinstance(value, list) and len(value) <= MOST_DIMENSIONS
-    if not fits or not all(
-        type(size) is int and 0 <= size < LONGEST_DIMENSION
-        for size in value  # type: ignore[attr-defined]
-    ):
-        came = f"input '{spec.name}' has shape {value!r:.60}"
-        raise RequestError(f"{came}; it must be a list of whole numbers")
-    return tuple(value)  # type: ignore[arg-type]
+    if isinstance(value, list) and len(value) <= MOST_DIMENSIONS:
+        if all(type(size) is int and 0 <= size < LONGEST_DIMENSION for size in value):
+            return tuple(value)
+    came = f"input '{spec.name}' has shape {value!r:.60}"
+    raise RequestError(f"{came}; it must be a list of whole numbers")
 
 
 def _wanted(table: dict[str, Any], model: Model) -> Wanted:
