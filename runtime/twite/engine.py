@@ -89,7 +89,7 @@ class Engine:
         interpreter fails; it is then rebuilt, because its outputs would be those of the last run.
         """
         if self._steps_over_batch:
-            rows = max(len(array) for array in tensors.values())
+            rows = max(map(len, tensors.values()))
             if rows != 1:
                 return self._run_rows(tensors, rows)
         return self._invoke(tensors)

@@ -71,6 +71,7 @@ class Repository:
         self._bounds = bounds
         self._find_accelerator = find_accelerator
         self._accelerations: list[Acceleration] = []
+        self._found: dict[tuple[str | None, str | None], Served] = {}
 
     @property
     def state(self) -> str:
@@ -111,6 +112,7 @@ class Repository:
             }
             load_s = served.load_s + sum(each.load_s for each in signatures.values())
             found.append(served._replace(signatures=signatures, load_s=load_s))
+        self._found = {}
         self.models = tuple(found)
 
     def _accelerate(self, bundle: Bundle, threads: int) -> "Accelerate | None":
@@ -130,6 +132,12 @@ class Repository:
 
         Raises NotReady or NotFound.
         """
+        if served := self._found.get((name, version)):
+            return served
+        self._found[name, version] = served = self._find(name, version)
+        return served
+
+    def _find(self, name: str | None, version: str | None) -> Served:
         if not self.models:
             raise NotReady("the model is still loading; try again in a second")
         if name is None and len(self.models) == 1:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from twite.errors import TwiteError
+from twite.server.connection import PIECE_BYTES
 from twite.server.head import MOST, Head, KnownHeads
 from twite.server.limits import Held, limits_of
 from twite.server.reader import Reader
@@ -52,9 +53,8 @@ def read(pieces: list[bytes], known: KnownHeads) -> list[object]:
             if reader.room:
                 size = min(len(piece), len(reader.room))
                 reader.room[:size] = piece[:size]
-                reader.took(size)
-                piece = piece[size:]
-            reader.feed(piece)
+                piece = bytes(reader.took(size)) + piece[size:]
+            reader.feed(memoryview(piece) if len(piece) > PIECE_BYTES else piece)
             found.append((reader.state, reader.begun, reader.size, reader.left, held.size))
             while reader.messages:
                 request = reader.messages.popleft()
@@ -113,6 +113,14 @@ def test_a_head_that_came_before_needs_no_parser(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Reader, "_parse", lambda self, data: pytest.fail("parsed again"))
     assert sizeless(read([PARTS[3]], known)) == sizeless(before)
     assert read([PARTS[4]], known)[1] == ("POST", "/a b", "", b"\r\n\r\n5")
+
+
+def test_nor_does_one_with_a_long_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KnownHeads()
+    before = read([PARTS[6]], known)
+    monkeypatch.setattr(Reader, "_parse", lambda self, data: pytest.fail("parsed again"))
+    again = read([PARTS[6][:20_000], PARTS[6][20_000:]], known)
+    assert sizeless(again)[-3:] == sizeless(before)[-3:]
 
 
 def test_a_bounded_number_is_kept_and_none_that_is_long() -> None:

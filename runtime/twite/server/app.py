@@ -9,18 +9,21 @@ from twite.repository import Repository
 from twite.server.dialects import Found, exact_endpoints, finders
 from twite.server.exchange import Admit, Answer, Endpoint, Request
 from twite.server.identity import identify
+from twite.server.kept import Kept
 from twite.settings import Settings
 
 log = logging.getLogger("twite")
 
 DEFAULTS = Settings()
 
+MOST_PATHS, LONGEST_PATH = 256, 256
+
 
 class App:
     """Answers requests from the models of a repository, some of which may still be loading.
 
     The paths without a name in them are looked up in one table; what is not there is asked of the
-    dialects in turn. Both are made by make_app.
+    dialects in turn, and what they find is kept. Both are made by make_app.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class App:
         settings = settings or Settings()
         self._endpoints = endpoints
         self._dialects = dialects
+        self._found: Kept[tuple[str, str], Endpoint] = Kept(MOST_PATHS)
         self._check: Admit | None = None
         self._has_origins = bool(settings.cors_origins)
         self._tracer = None
@@ -55,7 +59,8 @@ class App:
         try:
             if self._check:
                 self._check(request)
-            endpoint = self._endpoints.get((request.method, request.path)) or self._find(request)
+            asked = request.method, request.path
+            endpoint = self._endpoints.get(asked) or self._found.get(asked) or self._find(request)
             return await endpoint(request)
         except TwiteError as error:
             return error_answer(error)
@@ -82,6 +87,8 @@ class App:
     def _find(self, request: Request) -> Endpoint:
         for dialect in self._dialects:
             if endpoint := dialect(request):
+                if len(request.path) <= LONGEST_PATH:
+                    self._found.keep((request.method, request.path), endpoint)
                 return endpoint
         methods = sorted(method for method, path in self._endpoints if path == request.path)
         if not methods:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +11,7 @@ from twite.server.app import error_answer
 from twite.server.exchange import Answer
 from twite.server.limits import BODY_BYTES_PER_S, LINGER_S, too_slow
 from twite.server.reader import BODY, HEAD, IDLE, Incoming, Reader
-from twite.server.steps import forget, resume
+from twite.server.steps import Steps
 from twite.server.wire import CONTINUE, JOINED_BYTES, head_of
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         self.state = IDLE
         self.is_awake = False
         self._server = server
-        self._task: asyncio.Task[Answer] | None = None
+        self._steps: Steps | None = None
         self._request: Incoming | None = None
         self._refusal: TwiteError | None = None
         self._rest = b""
@@ -100,14 +99,15 @@ class Connection(asyncio.BufferedProtocol):
         elif self._reader.room:
             self._read_on(size)
         else:
-            self._consume(bytes(self._server.buffer[:size]))
+            data = self._server.buffer[:size]
+            self._consume(data if size > PIECE_BYTES else bytes(data))
             self._schedule()
 
     def _read_on(self, size: int) -> None:
         """So many bytes of a long body have come."""
         reader = self._reader
         try:
-            reader.took(size)
+            self._keep(reader.took(size))
         except TwiteError as refusal:
             self._refusal = refusal
         # A deadline that has passed is set anew by what came until then: see expire.
@@ -115,17 +115,16 @@ class Connection(asyncio.BufferedProtocol):
             self._server.wake(self)
             self._schedule()
 
-    def _consume(self, data: bytes) -> None:
+    def _consume(self, data: bytes | memoryview) -> None:
         """Parse data up to the piece in which a request ends; keep what comes after it."""
         reader = self._reader
-        rest: bytes | memoryview = data if len(data) <= PIECE_BYTES else memoryview(data)
+        rest = data if len(data) <= PIECE_BYTES else memoryview(data)
         try:
             while len(rest) > PIECE_BYTES and not (reader.left or reader.messages):
                 reader.feed(rest[:PIECE_BYTES])
                 rest = rest[PIECE_BYTES:]
-            if reader.messages and rest:
-                self._rest = bytes(rest)
-                self._transport.pause_reading()
+            if reader.messages:
+                self._keep(rest)
             else:
                 reader.feed(rest)
         except TwiteError as refusal:
@@ -133,12 +132,18 @@ class Connection(asyncio.BufferedProtocol):
         if reader.messages or self._refusal or reader.owes_continue:
             self._server.wake(self)
 
+    def _keep(self, rest: bytes | memoryview) -> None:
+        """What comes after a request that is not answered yet waits, and the client with it."""
+        if rest:
+            self._rest = bytes(rest)
+            self._transport.pause_reading()
+
     def advance(self) -> None:
         """Answer what is whole, one request after the other."""
         self.is_awake = False
         reader = self._reader
         for _ in range(TURN):
-            if self._task or self._is_stuck or self._is_last or self.state >= LINGERING:
+            if self._steps or self._is_stuck or self._is_last or self.state >= LINGERING:
                 return
             if reader.messages:
                 self._begin(reader.messages.popleft())
@@ -185,21 +190,11 @@ class Connection(asyncio.BufferedProtocol):
             log.exception("%s %s failed", request.method, request.path)
             self._answer(_failure())
             return
-        self._task = asyncio.get_running_loop().create_task(resume(answering, waits_for))
-        self._task.add_done_callback(partial(self._finish, answering))
+        self._steps = Steps(answering, waits_for, self._finish)
 
-    def _finish(self, started: Coroutine[Any, Any, Answer], task: "asyncio.Task[Answer]") -> None:
-        if task is not self._task:
-            forget(started, task)
-            return
-        self._task = None
-        if task.cancelled():
-            self._answer(_failure())
-        elif failure := task.exception():
-            log.error("a request failed", exc_info=failure)
-            self._answer(_failure())
-        else:
-            self._answer(task.result())
+    def _finish(self, answer: Answer | None) -> None:
+        self._steps = None
+        self._answer(answer or _failure())
         self.advance()
         self.flush()
 
@@ -242,16 +237,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def _abandon(self) -> None:
         """Cancel what is computed and forget what waits."""
-        task, self._task = self._task, None
-        if task:
-            task.cancel()
+        steps, self._steps = self._steps, None
+        if steps:
+            steps.cancel()
         self._reader.messages.clear()
         self._rest = b""
 
     def _schedule(self) -> None:
         """Set the deadline of the step that the connection is in now."""
         reader, limits, now = self._reader, self._server.limits, self._server.now
-        state = ANSWERING if self._task or reader.messages else reader.state
+        state = ANSWERING if self._steps or reader.messages else reader.state
         is_new = state != self.state or reader.begun != self._begun
         self.state, self._begun = state, reader.begun
         if self._is_stuck:

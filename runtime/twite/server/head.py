@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from twite.server.exchange import Request
+from twite.server.kept import Kept
 from twite.server.limits import Limits, Malformed, body_too_large
 
 MOST, LONGEST = 256, 2048
@@ -67,10 +68,11 @@ class KnownHeads:
     __slots__ = ("_heads",)
 
     def __init__(self) -> None:
-        self._heads: dict[bytes, Head] = {}
+        self._heads: Kept[bytes, Head] = Kept(MOST)
 
-    def find(self, data: bytes) -> tuple[Head, int] | None:
+    def find(self, data: bytes | memoryview) -> tuple[Head, int] | None:
         """The head that data begins with and its length, where it is known."""
+        data = data if isinstance(data, bytes) else bytes(data[:LONGEST])
         end = data.find(_END) + len(_END)
         head = self._heads.get(data[:end])
         return (head, end) if head else None
@@ -80,9 +82,7 @@ class KnownHeads:
         if not _NOT_KEPT.isdisjoint(head.headers) or not head.keeps_alive or head.is_http_1_0:
             return
         if len(text) <= LONGEST and text.find(_END) == len(text) - len(_END):
-            if len(self._heads) >= MOST:
-                self._heads.clear()
-            self._heads[text] = head
+            self._heads.keep(text, head)
 
 
 def other_version(came: str) -> Malformed:

@@ -85,8 +85,8 @@ def take_bytes(items: list[bytes], spec: TensorSpec, manifest: Manifest) -> Arra
 
 def check_batches(tensors: Tensors, model: Model) -> None:
     """Inputs that count samples must all have as many, and no more than one request may."""
-    batched = [spec.name for spec in model.manifest.inputs if spec.is_batched]
-    counts = {name: len(tensors[name]) for name in batched}
+    inputs = model.manifest.inputs
+    counts = {spec.name: len(tensors[spec.name]) for spec in inputs if spec.is_batched}
     if len(counts) > 1 and len(set(counts.values())) > 1:
         came = ", ".join(f"'{name}' {count}" for name, count in counts.items())
         raise ShapeMismatch(f"the inputs differ in their number of samples: {came}")

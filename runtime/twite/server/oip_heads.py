@@ -4,16 +4,14 @@ With a tensor beside it that JSON is short, but reading and writing it takes a f
 millisecond in a thread whose caches the last inference has filled.
 """
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from twite.server.kept import Kept
 from twite.server.oip_request import Asked, Wanted
 from twite.server.oip_tensors import Shape
 from twite.tensors import Tensors
 
 MOST, LONGEST = 64, 4096
-
-Key = TypeVar("Key")
-Kept = TypeVar("Kept")
 
 
 class AnswerKey(NamedTuple):
@@ -29,8 +27,8 @@ class Heads:
     __slots__ = ("_answers", "_asked")
 
     def __init__(self) -> None:
-        self._asked: dict[bytes, Asked] = {}
-        self._answers: dict[AnswerKey, bytes] = {}
+        self._asked: Kept[bytes, Asked] = Kept(MOST)
+        self._answers: Kept[AnswerKey, bytes] = Kept(MOST)
 
     def asked(self, text: bytes) -> Asked | None:
         # Long JSON is never kept, and its hash would take longer than all this saves.
@@ -40,14 +38,14 @@ class Heads:
         """Keep what a request says where the next may well say the same."""
         is_binary = all(each.size is not None for each in asked.inputs)
         if is_binary and asked.wanted.id is None and len(text) <= LONGEST:
-            _keep(self._asked, text, asked)
+            self._asked.keep(text, asked)
 
     def answer(self, key: AnswerKey) -> bytes | None:
         return self._answers.get(key)
 
     def keep_answer(self, key: AnswerKey, head: bytes) -> None:
         if len(head) <= LONGEST:
-            _keep(self._answers, key, head)
+            self._answers.keep(key, head)
 
 
 def answer_key(outputs: Tensors, wanted: Wanted) -> AnswerKey | None:
@@ -61,9 +59,3 @@ def answer_key(outputs: Tensors, wanted: Wanted) -> AnswerKey | None:
         array = outputs[output.name]
         kinds.append((array.shape, array.dtype.char))
     return AnswerKey(wanted, tuple(kinds))
-
-
-def _keep(known: dict[Key, Kept], key: Key, kept: Kept) -> None:
-    if len(known) >= MOST:
-        known.clear()
-    known[key] = kept

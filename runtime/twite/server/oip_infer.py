@@ -52,8 +52,10 @@ async def infer(served: Served, request: Request, heads: Heads) -> Answer:
                 wanted.append(asked.wanted)
                 return tensors
         text = request.body if length == len(body) else bytes(body[:length])
-        asked = heads.asked(text) or _read(text, served, main)
-        heads.keep_asked(text, asked)
+        kept = heads.asked(text)
+        asked = kept or _read(text, served, main)
+        if kept is None:
+            heads.keep_asked(text, asked)
         wanted.append(asked.wanted)
         return tensors_of(asked, body[length:], model)
 

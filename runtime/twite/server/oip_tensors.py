@@ -138,7 +138,7 @@ def to_binary(array: Array) -> bytes:
     if array.dtype.kind in "OSU":
         encoded = [text.encode() for text in array.ravel().tolist()]
         return b"".join(len(item).to_bytes(4, "little") + item for item in encoded)
-    return array.astype(_ON_THE_WIRE[datatype_of(array)], copy=False).tobytes()
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def to_json(array: Array, name: str) -> list[Any]:

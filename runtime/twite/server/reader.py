@@ -55,8 +55,8 @@ class Reader:
     state says where the bytes so far end; begun counts the requests, size is that of the body so
     far. owes_continue is true while a client waits for `100 Continue` before it sends its body.
     A body whose length is known goes past the parser, which would copy it once more. room is for
-    what is still to come of a long one: the socket is read right into it. admit is asked before a
-    body that is not short is read.
+    what is still to come of a long one, and a byte more: the socket is read right into it. admit is
+    asked before a body that is not short is read.
     """
 
     def __init__(
@@ -110,16 +110,12 @@ class Reader:
         while data:
             if self.left:
                 data = self._take(data)
-            elif self.state == IDLE and self._keeps_alive and (found := self._find(data)):
+            elif self.state == IDLE and self._keeps_alive and (found := self._known.find(data)):
                 data = self._repeat(*found, data)
             else:
                 data = self._parse(data)
         if self.state != IDLE and not self.left:
             self._check_overhead()
-
-    def _find(self, data: bytes | memoryview) -> tuple[Head, int] | None:
-        """The head that data begins with, where it came before."""
-        return self._known.find(data) if isinstance(data, bytes) else None
 
     def _repeat(self, head: Head, size: int, data: bytes | memoryview) -> bytes | memoryview:
         """Begin a request whose head of so many bytes needs no parser; what comes after that."""
@@ -134,8 +130,13 @@ class Reader:
             self.on_message_complete()
         return data[size:]
 
-    def took(self, size: int) -> None:
-        """So many bytes were read into room; raises NotReady, after which nothing more is."""
+    def took(self, size: int) -> memoryview:
+        """So many bytes were read into room; those that are not the body's any more.
+
+        Raises NotReady, after which nothing more is read.
+        """
+        rest = self.room[self.left : size]
+        size -= len(rest)
         try:
             self._hold(self.size + size - self._counted)
         except TwiteError:
@@ -146,6 +147,7 @@ class Reader:
         self.left -= size
         if self.left == 0:
             self._complete()
+        return rest
 
     def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
         """Give data to the parser; what comes after a request that wanted another protocol."""
@@ -251,7 +253,8 @@ class Reader:
         if self._admit and (head.size_bytes > SMALL or "transfer-encoding" in head.headers):
             self._admit(head.request(b"", self._peer))
         if head.size_bytes >= LONG:
-            self.room = self._long = long_body(head.size_bytes, tensors_at(head.headers))
+            self.room = long_body(head.size_bytes, tensors_at(head.headers))
+            self._long = self.room[: head.size_bytes]
 
     def on_body(self, part: bytes | memoryview) -> None:
         self.size += len(part)

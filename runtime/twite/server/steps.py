@@ -1,48 +1,67 @@
-"""Coroutines whose first step is taken before there is a task."""
+"""An endpoint's coroutine after its first step, taken from one future to the next.
+
+In the place of a task, which costs the event loop one more pass and a coroutine around this one.
+What is missing is asyncio.current_task: no endpoint may use asyncio.timeout.
+"""
 
 import asyncio
-from collections.abc import Coroutine, Generator
-from types import coroutine
-from typing import Any, cast
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from twite.server.exchange import Answer
 
+log = logging.getLogger("twite")
 
-async def resume(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Answer:
-    """Go on, as a task, with a coroutine whose first step gave what it waits for.
-
-    No frame here holds that any longer than it is waited for: an error that it brings holds the
-    frames, and would wait with the request for the garbage collector.
-    """
-    rest = _rest_of(started, waits_for)
-    del waits_for
-    return await rest
+Started = Coroutine[Any, Any, Answer]
 
 
-@coroutine
-def _rest_of(started: Coroutine[Any, Any, Answer], waits_for: Any) -> Generator[Any, Any, Answer]:
-    while True:
+class Steps:
+    """Calls finish with the answer, None where there is none, but not once it is cancelled."""
+
+    __slots__ = ("_coroutine", "_finish", "_is_cancelled", "_waits_for")
+
+    def __init__(
+        self, coroutine: Started, waits_for: Any, finish: Callable[[Answer | None], None]
+    ) -> None:
+        """waits_for is what the first step gave: a future, or None for the loop's next pass."""
+        self._coroutine = coroutine
+        self._finish = finish
+        self._is_cancelled = False
+        self._wait(waits_for)
+
+    def cancel(self) -> None:
+        """Raise CancelledError in the coroutine where it waits; what it answers is lost."""
+        self._is_cancelled = True
+        if self._waits_for is not None:
+            self._waits_for.cancel()
+
+    def _wait(self, waits_for: Any) -> None:
+        self._waits_for = waits_for
+        if waits_for is None:
+            asyncio.get_running_loop().call_soon(self._step)
+            return
+        # A future asks whoever drives the coroutine to say that it has seen it.
+        waits_for._asyncio_future_blocking = False
+        waits_for.add_done_callback(self._step)
+        if self._is_cancelled:
+            waits_for.cancel()
+
+    def _step(self, *_: object) -> None:
+        # An error holds the frames that it went through, and they must not hold what brought it.
+        del _
+        self._waits_for = None
+        answer: Answer | None = None
         try:
-            yield waits_for
-            break
-        except (Exception, asyncio.CancelledError) as error:
-            waits_for = None
-            try:
-                waits_for = started.throw(error)
-            except StopIteration as done:
-                return cast(Answer, done.value)
-    return (yield from cast(Generator[Any, Any, Answer], started))
-
-
-def forget(started: Coroutine[Any, Any, Answer], task: "asyncio.Task[Answer]") -> None:
-    """See an abandoned task to its end."""
-    if not task.cancelled():
-        # Fetched, or asyncio would complain that nobody did.
-        task.exception()
-        return
-    # A task that is cancelled before its first step never tells what it was to go on with.
-    try:
-        started.throw(asyncio.CancelledError())
-        started.close()
-    except (Exception, asyncio.CancelledError):
-        return
+            waits_for = self._coroutine.send(None)
+        except StopIteration as done:
+            answer = done.value
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("a request failed")
+        else:
+            self._wait(waits_for)
+            return
+        if not self._is_cancelled:
+            self._finish(answer)
