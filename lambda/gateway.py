@@ -22,11 +22,12 @@ from telemetry import Context, Telemetry
 from tracing import traceparent
 from twite.errors import BodyTooLarge, RequestError, TwiteError
 from twite.model import Model
-from twite.pool import Pool, Work
+from twite.pool import Pool
 from twite.repository import Repository, Served
 from twite.server.app import error_answer, make_app
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.settings import Settings
+from twite.work import Work
 
 T = TypeVar("T")
 Event = dict[str, Any]

@@ -1,24 +1,25 @@
 """Who computes a request, and when: inline on the event loop, or in a thread with an interpreter.
 
 A request waits in a bounded queue with a deadline. One that would wait longer than that is refused
-at once, one whose client went away is never computed, and what waits together may share an
-inference. An interpreter has one owner: the event loop for the inline one, else its own thread.
+at once, one whose client went away is never computed, and a thread may take several in one go
+(twite/work.py). An interpreter has one owner: the event loop for the inline one, else its thread.
 """
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Semaphore, Thread
 from time import perf_counter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from twite.batching import join, measure_batch, split
-from twite.errors import DeadlineExceeded, EngineError, QueueFull, TwiteError
+from twite.batching import measure_batch
+from twite.errors import DeadlineExceeded, QueueFull, TwiteError
 from twite.interpreters import Interpreters
 from twite.model import Model
 from twite.telemetry import Snapshot, Telemetry, snapshot
 from twite.tensors import Tensors
+from twite.work import Job, Outcome, Work, compute, count, settle
 
 T = TypeVar("T")
 
@@ -26,20 +27,10 @@ INLINE_S = 200e-6
 """A model that infers faster than this runs inline: a thread hop costs 0.1 ms and more."""
 INLINE_BYTES = 16 * 1024
 CLOSE_S = 2.0
+HELD_S, MOST_HELD = 0.015, 7
+"""How long an answer may wait for those that its thread computes next, and for how many."""
 LATEST = 0.5
 """The part of its deadline that a request may be expected to wait."""
-
-
-class Work(NamedTuple, Generic[T]):
-    """A request in its stages, so that several can share one inference.
-
-    decode gives the model's decoded inputs, answer takes its raw outputs; both run where the
-    inference runs. size_bytes says how long decoding may take: much of it never runs inline.
-    """
-
-    decode: Callable[[], Tensors]
-    answer: Callable[[Tensors], T]
-    size_bytes: int
 
 
 class Limits(NamedTuple):
@@ -54,19 +45,6 @@ class Limits(NamedTuple):
     deadline_s: float = 30.0
     batch: int | None = None
     may_widen: bool = True
-
-
-class Job:
-    """A request in the queue; work is None once nobody wants the answer."""
-
-    __slots__ = ("deadline", "future", "submitted", "timer", "work")
-
-    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]", deadline_s: float) -> None:
-        self.work: Work[Any] | None = work
-        self.future = future
-        self.submitted = perf_counter()
-        self.deadline = self.submitted + deadline_s
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Pool:
@@ -125,7 +103,7 @@ class Pool:
         tensors = work.decode()
         begin = perf_counter()
         outputs = self._model.infer(tensors)
-        self.telemetry.inference(perf_counter() - begin, _count(tensors))
+        self.telemetry.inference(perf_counter() - begin, count(tensors))
         return work.answer(outputs)
 
     def _submit(self, work: Work[Any], deadline_s: float) -> Job:
@@ -185,25 +163,29 @@ class Pool:
         """A thread's work: own an interpreter, take what waits, compute and hand back."""
         while (job := self._queue.get()) is not None:
             jobs = [job, *self._more()]
-            outcomes: list[tuple[Job, object]] = []
             wanted = [each for each in jobs if each.work and not each.future.done()]
             if wanted:
                 try:
-                    outcomes = self._compute(own.choose(alone=self._pending == 1), wanted)
+                    self._compute(own.choose(alone=self._pending == 1), wanted, loop)
                 except Exception as error:
-                    outcomes = [(each, error) for each in wanted]
-            if outcomes and not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, outcomes)
+                    _hand_back(loop, [(each, error) for each in wanted])
             if self._queue.empty():
                 own.widen(self.limits.cores)
 
     def _more(self) -> list[Job]:
-        """What waits beside a job just taken: this thread's share of it, up to a batch."""
-        if self.batch == 1:
-            return []
-        share = ceil(self._queue.qsize() / len(self._threads))
+        """What is taken beside a job: for a batch, or to go through Python for several in one go.
+
+        An inference leaves nothing of Python in the processor's caches: to answer two requests and
+        read the next two takes little longer than one of each. A thread takes no more than its
+        share, and lets no answer wait for long.
+        """
+        waiting, threads = self._queue.qsize(), len(self._threads)
+        if self.batch > 1:
+            most = min(ceil(waiting / threads), self.batch - 1)
+        else:
+            most = min((waiting + 1) // threads - 1, int(HELD_S / self._service_s), MOST_HELD)
         found: list[Job] = []
-        while len(found) < min(share, self.batch - 1):
+        while len(found) < most:
             try:
                 job = self._queue.get_nowait()
             except Empty:
@@ -214,51 +196,21 @@ class Pool:
             found.append(job)
         return found
 
-    def _compute(self, model: Model, jobs: list[Job]) -> list[tuple[Job, object]]:
+    def _compute(self, model: Model, jobs: list[Job], loop: "asyncio.AbstractEventLoop") -> None:
         begin = perf_counter()
-        outcomes: list[tuple[Job, object]] = []
-        decoded: list[tuple[Job, Work[Any], Tensors]] = []
-        for job in jobs:
-            self.telemetry.queued(begin - job.submitted)
-            work = job.work
-            if work is None:
-                continue
-            try:
-                decoded.append((job, work, work.decode()))
-            except Exception as error:
-                outcomes.append((job, _bare(error)))
-        outcomes += self._infer(model, decoded)
+        infer = partial(self._infer, model)
+        for outcomes in compute(jobs, infer, self.telemetry, joins=self.batch > 1):
+            _hand_back(loop, outcomes)
         self._service_s += 0.1 * ((perf_counter() - begin) / len(jobs) - self._service_s)
-        return outcomes
 
-    def _infer(
-        self, model: Model, decoded: list[tuple[Job, Work[Any], Tensors]]
-    ) -> list[tuple[Job, object]]:
-        tensors = join([each for _, _, each in decoded]) if len(decoded) > 1 else None
-        if tensors is not None:
-            try:
-                outputs = split(self._run(model, tensors), [_count(t) for _, _, t in decoded])
-                pairs = zip(decoded, outputs, strict=True)
-                return [(job, _answer(work, found)) for (job, work, _), found in pairs]
-            except EngineError:
-                # One of them may have broken it for all: each gets its own answer or error.
-                pass
-        return [(job, self._alone(model, work, each)) for job, work, each in decoded]
-
-    def _alone(self, model: Model, work: Work[Any], tensors: Tensors) -> object:
-        try:
-            return work.answer(self._run(model, tensors))
-        except Exception as error:
-            return _bare(error)
-
-    def _run(self, model: Model, tensors: Tensors) -> Tensors:
+    def _infer(self, model: Model, tensors: Tensors) -> Tensors:
         begin = perf_counter()
         if self._gate is None:
             outputs = model.infer(tensors)
         else:
             with self._gate:
                 outputs = model.infer(tensors)
-        self.telemetry.inference(perf_counter() - begin, _count(tensors))
+        self.telemetry.inference(perf_counter() - begin, count(tensors))
         return outputs
 
     def telemetry_snapshot(self) -> Snapshot:
@@ -273,35 +225,6 @@ class Pool:
             thread.join(CLOSE_S)
 
 
-def _settle(outcomes: list[tuple[Job, object]]) -> None:
-    for job, outcome in outcomes:
-        if job.future.done():
-            continue
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
-
-
-def _answer(work: Work[Any], outputs: Tensors) -> object:
-    try:
-        return work.answer(outputs)
-    except Exception as error:
-        return _bare(error)
-
-
-def _bare(error: Exception) -> Exception:
-    """A refusal without the frames that raised it, which hold the request and what was parsed.
-
-    They would hold the refusal too, and all of it would wait for the garbage collector.
-    """
-    if isinstance(error, TwiteError):
-        error.__cause__ = error.__context__ = error.__traceback__ = None
-    return error
-
-
-def _count(tensors: Tensors) -> int:
-    """The samples of a request: the first dimension, 1 for a model without one."""
-    for array in tensors.values():
-        return len(array) if array.ndim else 1
-    return 1
+def _hand_back(loop: "asyncio.AbstractEventLoop", outcomes: list[Outcome]) -> None:
+    if outcomes and not loop.is_closed():
+        loop.call_soon_threadsafe(settle, outcomes)

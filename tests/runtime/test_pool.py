@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from twite import Model, load
 from twite.errors import DeadlineExceeded, QueueFull, RequestError
-from twite.pool import INLINE_BYTES, Limits, Pool, Work
+from twite.pool import INLINE_BYTES, Limits, Pool
 from twite.tensors import Tensors
+from twite.work import Job, Outcome, Work, compute
 
 PATIENCE_S = 60.0
 BIG = INLINE_BYTES + 1
@@ -172,6 +174,32 @@ def test_what_waits_together_shares_an_inference(model: Model) -> None:
     for one, together in zip(alone, found, strict=True):
         for name, values in one.items():
             np.testing.assert_allclose(together[name], values, rtol=0.02)
+
+
+@pytest.mark.parametrize(("service_s", "turns"), [(1e-6, [5]), (1.0, [1] * 5)])
+def test_a_thread_takes_what_waits_where_that_is_short(
+    model: Model, monkeypatch: pytest.MonkeyPatch, service_s: float, turns: list[int]
+) -> None:
+    pool = Pool(model, Limits(batch=1))
+    block, found = Blocked(asking(model, 0.0)), []
+
+    def counted(jobs: list[Job], *rest: Any, **more: Any) -> Iterator[list[Outcome]]:
+        found.append(len(jobs))
+        pool._service_s = service_s
+        return compute(jobs, *rest, **more)
+
+    monkeypatch.setattr("twite.pool.compute", counted)
+
+    async def story() -> None:
+        first = asyncio.ensure_future(pool.run(block.work()))
+        await until(block.started.is_set)
+        others = [asyncio.ensure_future(pool.run(asking(model, row))) for row in range(1, 6)]
+        await asyncio.sleep(0)
+        block.released.set()
+        await asyncio.gather(first, *others)
+
+    using(pool, story)
+    assert found == [1, *turns]
 
 
 def test_a_bad_request_in_a_batch_spoils_only_itself(model: Model) -> None:

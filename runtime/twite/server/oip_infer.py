@@ -4,7 +4,6 @@ from contextlib import suppress
 from typing import Any
 
 from twite.errors import RequestError
-from twite.pool import Work
 from twite.repository import Served
 from twite.server.documents import parse_object
 from twite.server.exchange import Answer, Request
@@ -26,6 +25,7 @@ from twite.server.oip_request import (
 )
 from twite.server.signatures import check, in_json
 from twite.tensors import Tensors
+from twite.work import Work
 
 SIGNATURE = "signature"
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from twite.decode import Decoded
 from twite.errors import MethodNotAllowed, RequestError
 from twite.model import Model
-from twite.pool import Work
 from twite.repository import Repository
 from twite.server.exchange import Answer, Endpoint, Request
 from twite.tensors import Tensors
+from twite.work import Work
 
 PICTURES = ("image/", "multipart/")
 PREFIX = "/predict/"

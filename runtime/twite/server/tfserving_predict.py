@@ -11,7 +11,6 @@ from twite.errors import NotFound, RequestError
 from twite.fields import suggestion
 from twite.json_text import holds_booleans
 from twite.model import Model
-from twite.pool import Work
 from twite.quantized import dequantize
 from twite.repository import Served
 from twite.server.documents import dump, parse_object
@@ -28,6 +27,7 @@ from twite.server.numbers import read_numbers, shape_of
 from twite.server.signatures import check, in_json
 from twite.signatures import DEFAULT, names
 from twite.tensors import Array, DType, Tensors, TensorSpec
+from twite.work import Work
 
 SIGNATURE = "signature_name"
 
