@@ -36,8 +36,8 @@ def picture_row(dist: Path) -> Row:
         file.write(jpeg)
         file.flush()
         headers = {"Content-Type": "image/jpeg"}
-        served, raw = beside(dist / "imagenet", "/predict", jpeg, headers, [file.name])
-    print(f"EfficientNet-Lite0, {len(jpeg):,} bytes of JPEG: {served:.0f} a second, bare {raw:.0f}")
+        rates = beside(dist / "imagenet", "/predict", jpeg, headers, [file.name])
+    served, raw = told(f"{len(jpeg):,} bytes of JPEG", rates)
     return at_least("pictures a second × a bare loop", served / raw, 0.93)
 
 
@@ -46,9 +46,7 @@ def tensor_row(dist: Path) -> Row:
     path = tensor_bundle(dist)
     shape = (1, *bundle.read_manifest(path).inputs[0].shape[1:])
     url, body, headers = binary_request(path, np.zeros(shape, np.float32))
-    served, raw, app = beside(path, url, body, headers, [])
-    rates = f"{served:.0f} a second, bare {raw:.0f}, bare ASGI app {app:.0f}"
-    print(f"EfficientNet-Lite0, {len(body):,} bytes of tensor: {rates}")
+    served, raw = told(f"{len(body):,} bytes of tensor", beside(path, url, body, headers, []))
     return at_least("binary tensors a second × a bare loop", served / raw, 0.85)
 
 
@@ -71,11 +69,12 @@ def binary_request(path: Path, array: np.ndarray) -> tuple[str, bytes, dict[str,
 def beside(
     path: Path, url: str, body: bytes, headers: dict[str, str], picture: list[str]
 ) -> list[float]:
-    """Requests a second of the server, of the bare loop, and with tensors of the bare app."""
+    """Requests a second of the server, of the bare loop, and of the bare app."""
     port, bare_port = free_port(), free_port()
     model = str(path / bundle.read_manifest(path).model)
     loop = [sys.executable, str(HERE / "raw_loop.py"), model, "2", str(ROUND_S), *picture]
-    app = [sys.executable, str(HERE / "bare_tensors.py"), model, str(bare_port)]
+    app = [sys.executable, str(HERE / "bare_threads.py"), model, str(bare_port)]
+    app += ["pictures"] if picture else []
 
     def raw() -> float:
         pipe = subprocess.PIPE
@@ -87,11 +86,15 @@ def beside(
 
     with ExitStack() as stack:
         wait_until_ready(stack.enter_context(running(twite_serve(path, port))), port)
-        loads = [lambda: served(port), raw]
-        if not picture:
-            wait_until_listening(stack.enter_context(running(app)), bare_port)
-            loads.append(lambda: served(bare_port))
-        return alternate(loads)
+        wait_until_listening(stack.enter_context(running(app)), bare_port)
+        return alternate([lambda: served(port), raw, lambda: served(bare_port)])
+
+
+def told(what: str, rates: list[float]) -> tuple[float, float]:
+    """Those of the server and of the bare loop; all three are printed."""
+    served, raw, app = rates
+    print(f"EfficientNet-Lite0, {what}: {served:.0f} a second, bare {raw:.0f}, bare app {app:.0f}")
+    return served, raw
 
 
 def alternate(loads: list[Callable[[], float]]) -> list[float]:

@@ -1,11 +1,13 @@
-"""The bare ASGI app that binary tensors are measured beside: an interpreter in a thread for each
-core, a queue before them, and no check of anything.
+"""The bare ASGI app that serving is measured beside: an interpreter in a thread for each core, a
+queue before them, and no check of anything.
 
-python bench/bare_tensors.py MODEL PORT takes the bytes of the one input at the end of a body, and
-answers those of the one output, with the settings of uvicorn that bench/bare_asgi.py has.
+python bench/bare_threads.py MODEL PORT takes the bytes of the one input at the end of a body, and
+answers those of the one output. With "pictures" behind it takes pictures as raw_loop.py does, and
+answers the three highest. It has the settings of uvicorn that bare_asgi.py has.
 """
 
 import asyncio
+import json
 import os
 import sys
 from math import prod
@@ -14,16 +16,20 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 from bare_asgi import Receive, Send, serve
+from raw_loop import picture
 
+Array = npt.NDArray[np.float32]
 Job = tuple["asyncio.Future[bytes]", bytes]
 
 
 def main() -> None:
+    takes_pictures = sys.argv[3:] == ["pictures"]
     queue: SimpleQueue[Job] = SimpleQueue()
     for _ in os.sched_getaffinity(0):
-        Thread(target=compute, args=(sys.argv[1], queue), daemon=True).start()
+        Thread(target=compute, args=(sys.argv[1], queue, takes_pictures), daemon=True).start()
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         parts, is_whole = [], False
@@ -41,7 +47,7 @@ def main() -> None:
     serve(app, int(sys.argv[2]))
 
 
-def compute(model: str, queue: "SimpleQueue[Job]") -> None:
+def compute(model: str, queue: "SimpleQueue[Job]", takes_pictures: bool) -> None:
     interpreter = Interpreter(model, num_threads=1)
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]
@@ -49,12 +55,20 @@ def compute(model: str, queue: "SimpleQueue[Job]") -> None:
     size = prod(map(int, source["shape"]))
     while True:
         future, body = queue.get()
-        offset = len(body) - size * np.dtype(source["dtype"]).itemsize
-        tensor = np.frombuffer(body, source["dtype"], offset=offset).reshape(source["shape"])
+        if takes_pictures:
+            tensor = picture(body, source["shape"])
+        else:
+            offset = len(body) - size * np.dtype(source["dtype"]).itemsize
+            tensor = np.frombuffer(body, source["dtype"], offset=offset).reshape(source["shape"])
         interpreter.set_tensor(source["index"], tensor)
         interpreter.invoke()
-        answer = interpreter.get_tensor(result).tobytes()
+        output = interpreter.get_tensor(result)
+        answer = best_three(output[0]) if takes_pictures else output.tobytes()
         future.get_loop().call_soon_threadsafe(future.set_result, answer)
+
+
+def best_three(scores: Array) -> bytes:
+    return json.dumps([[int(i), float(scores[i])] for i in np.argsort(-scores)[:3]]).encode()
 
 
 if __name__ == "__main__":
