@@ -61,6 +61,18 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+async def waiting(pool: Pool, model: Model, *works: Work[Tensors]) -> list[Any]:
+    """What comes of works that all wait when their thread becomes free, errors too."""
+    block = Blocked(asking(model, 0.0))
+    first = asyncio.ensure_future(pool.run(block.work()))
+    await until(block.started.is_set)
+    others = [asyncio.ensure_future(pool.run(work)) for work in works]
+    await asyncio.sleep(0)
+    block.released.set()
+    await first
+    return await asyncio.gather(*others, return_exceptions=True)
+
+
 def test_a_fast_model_answers_on_the_event_loop(model: Model) -> None:
     pool = Pool(model)
     threads = []
@@ -156,18 +168,12 @@ def test_cancelled_work_is_never_computed(model: Model) -> None:
 
 def test_what_waits_together_shares_an_inference(model: Model) -> None:
     pool = Pool(model, Limits(batch=8))
-    block = Blocked(asking(model, 0.0))
-    alone = [model.infer(asking(model, row).decode()) for row in range(1, 6)]
+    works = [asking(model, row) for row in range(1, 6)]
+    alone = [model.infer(work.decode()) for work in works]
     found: list[Tensors] = []
 
     async def story() -> None:
-        first = asyncio.ensure_future(pool.run(block.work()))
-        await until(block.started.is_set)
-        others = [asyncio.ensure_future(pool.run(asking(model, row))) for row in range(1, 6)]
-        await asyncio.sleep(0)
-        block.released.set()
-        await first
-        found.extend(await asyncio.gather(*others))
+        found.extend(await waiting(pool, model, *works))
 
     using(pool, story)
     assert pool.telemetry_snapshot().batch.counts == (1, 0, 0, 1, 0, 0)
@@ -181,7 +187,7 @@ def test_a_thread_takes_what_waits_where_that_is_short(
     model: Model, monkeypatch: pytest.MonkeyPatch, service_s: float, turns: list[int]
 ) -> None:
     pool = Pool(model, Limits(batch=1))
-    block, found = Blocked(asking(model, 0.0)), []
+    found: list[int] = []
 
     def counted(jobs: list[Job], *rest: Any, **more: Any) -> Iterator[list[Outcome]]:
         found.append(len(jobs))
@@ -191,12 +197,8 @@ def test_a_thread_takes_what_waits_where_that_is_short(
     monkeypatch.setattr("twite.pool.compute", counted)
 
     async def story() -> None:
-        first = asyncio.ensure_future(pool.run(block.work()))
-        await until(block.started.is_set)
-        others = [asyncio.ensure_future(pool.run(asking(model, row))) for row in range(1, 6)]
-        await asyncio.sleep(0)
-        block.released.set()
-        await asyncio.gather(first, *others)
+        answers = await waiting(pool, model, *(asking(model, row) for row in range(1, 6)))
+        assert all(isinstance(answer, dict) for answer in answers)
 
     using(pool, story)
     assert found == [1, *turns]
@@ -204,21 +206,16 @@ def test_a_thread_takes_what_waits_where_that_is_short(
 
 def test_a_bad_request_in_a_batch_spoils_only_itself(model: Model) -> None:
     pool = Pool(model, Limits(batch=8))
-    block = Blocked(asking(model, 0.0))
 
     def broken() -> Tensors:
         raise RequestError("features is nonsense")
 
     async def story() -> None:
-        first = asyncio.ensure_future(pool.run(block.work()))
-        await until(block.started.is_set)
-        good = [asyncio.ensure_future(pool.run(asking(model, row))) for row in (1, 2)]
-        bad = asyncio.ensure_future(pool.run(Work(broken, lambda outputs: outputs, BIG)))
-        await asyncio.sleep(0)
-        block.released.set()
-        await asyncio.gather(first, *good)
-        with pytest.raises(RequestError, match="nonsense"):
-            await bad
+        bad: Work[Tensors] = Work(broken, lambda outputs: outputs, BIG)
+        *good, error = await waiting(pool, model, asking(model, 1), asking(model, 2), bad)
+        assert all(isinstance(answer, dict) for answer in good)
+        assert isinstance(error, RequestError)
+        assert "nonsense" in str(error)
 
     using(pool, story)
     assert pool.telemetry_snapshot().requests == {200: 3, 400: 1}
