@@ -118,7 +118,7 @@ class Pool:
                 f"{waiting} requests wait already, about {wait_s:.2g} s of work; try again later"
             )
         loop = asyncio.get_running_loop()
-        job = Job(work, loop.create_future(), deadline_s)
+        job = Job(work, loop.create_future())
         job.timer = loop.call_later(deadline_s, self._expire, job)
         self._pending += 1
         self.telemetry.load(self._pending, waiting)

@@ -36,13 +36,12 @@ class Work(NamedTuple, Generic[T]):
 class Job:
     """A request in the queue; work is None once nobody wants the answer."""
 
-    __slots__ = ("deadline", "future", "submitted", "timer", "work")
+    __slots__ = ("future", "submitted", "timer", "work")
 
-    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]", deadline_s: float) -> None:
+    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]") -> None:
         self.work: Work[Any] | None = work
         self.future = future
         self.submitted = perf_counter()
-        self.deadline = self.submitted + deadline_s
         self.timer: asyncio.TimerHandle | None = None
 
 

@@ -32,7 +32,7 @@ class Turn:
             self.steps.append(f"answer {found:g}")
             return found
 
-        return Job(Work(decode, answer, 0), self.loop.create_future(), 1.0)
+        return Job(Work(decode, answer, 0), self.loop.create_future())
 
     def infer(self, tensors: Tensors) -> Tensors:
         numbers = tensors["x"]
