@@ -2,9 +2,11 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -110,9 +112,6 @@ def alternate(loads: list[Callable[[], float]]) -> list[float]:
 
 
 def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
-    import socket
-    import time
-
     while process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -122,8 +121,6 @@ def wait_until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
     """Until /predict says that it does not understand an empty body."""
-    import time
-
     while process.poll() is None and ask(port, b"{}", "application/json")[0] in (0, 503):
         time.sleep(0.02)
 
